@@ -1,0 +1,3 @@
+//! Matches people, skills and things over a typed graph, and says why.
+
+pub mod storage;
