@@ -288,16 +288,15 @@ async fn find_binaries(
     let cluster = layout.cluster();
     let cluster_major = cluster_major(&cluster)?;
     let downloads = downloads_directory(account, layout.data_dir());
-    let chosen = config.postgres_bin.clone();
+    let programs = config.programs.clone();
     let searched = downloads.clone();
     let found = blocking("looks for PostgreSQL", move || {
-        let (chosen, downloads) = (chosen.as_deref(), searched.as_path());
         Search {
-            chosen,
+            programs: &programs,
             cluster: &cluster,
             cluster_major,
             account,
-            downloads,
+            downloads: &searched,
         }
         .run()
     })

@@ -27,6 +27,11 @@ pub async fn migrate(pool: &PgPool) -> Result<usize, DatabaseError> {
     let statement = |source| DatabaseError::Statement { source };
     // Taken out of the pool and closed: a failure must not leave the lock with a connection that lives on.
     let mut connection = pool.acquire().await.map_err(statement)?.detach();
+    // Without this sqlx's own "already exists, skipping" reaches the log at every start.
+    sqlx::query("SET client_min_messages = warning")
+        .execute(&mut connection)
+        .await
+        .map_err(statement)?;
     connection.lock().await.map_err(before)?;
     connection
         .ensure_migrations_table(APPLIED_TABLE)

@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -129,7 +130,11 @@ fn supervise(
 }
 
 fn spawn(command: &mut Command, log: &Path) -> std::io::Result<(Child, u64)> {
-    let log = File::options().create(true).append(true).open(log)?;
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(log)?;
     let log_start = log.metadata()?.len();
     let child = command
         .stdin(Stdio::null())

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use affinity_server::config::DatabaseConfig;
+use affinity_server::config::{DatabaseConfig, PostgresPrograms};
 use affinity_server::database::{EmbeddedPostgres, migrate};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
@@ -83,7 +83,7 @@ async fn start() -> EmbeddedPostgres {
 pub(crate) fn database_config(data_dir: PathBuf) -> DatabaseConfig {
     DatabaseConfig {
         url: None,
-        postgres_bin: None,
+        programs: PostgresPrograms::Search,
         data_dir,
         launcher: PathBuf::from(SERVER),
     }
