@@ -28,6 +28,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Members of the demo world that an empty database is filled with; 0 for none.
     pub demo_members: u32,
+    /// Variables of the environment that look like settings and are none, to be warned about.
+    pub ignored_variables: Vec<String>,
 }
 
 /// Which PostgreSQL to use.
@@ -153,6 +155,7 @@ impl Config {
                 .unwrap_or(LogFormat::Text),
         };
         Ok(Self {
+            ignored_variables: sources.ignored_variables().to_vec(),
             addr: sources
                 .read(&setting::ADDR, |text| text.parse().ok())?
                 .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),

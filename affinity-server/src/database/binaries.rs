@@ -222,7 +222,7 @@ mod tests {
         let cluster = Path::new("/nowhere/cluster");
         let account = Account::for_cluster(cluster).unwrap();
         Search {
-            chosen: Some(chosen),
+            programs: &PostgresPrograms::Directory(chosen.to_path_buf()),
             cluster,
             cluster_major,
             account,

@@ -25,7 +25,7 @@ const DATABASE: &str = "affinity";
 const IN_USE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long an older postmaster may take to end before its lock file is looked at closely.
-const STALE_PATIENCE: Duration = Duration::from_secs(3);
+const STALE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long the postmaster may be silent, and how long it may say that it is recovering.
 const SILENT_MAX: Duration = Duration::from_secs(60);

@@ -121,7 +121,7 @@ fn supervise(
         pause = if started.elapsed() > Duration::from_secs(60) {
             Duration::from_millis(100)
         } else {
-            (pause * 2).min(Duration::from_secs(5))
+            (pause * 2).min(Duration::from_secs(1))
         };
         if stops.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
             return;

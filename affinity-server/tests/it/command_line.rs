@@ -257,6 +257,19 @@ fn file_that_was_asked_for_must_exist() {
 }
 
 #[test]
+fn mistyped_variable_is_noticed() {
+    let variables = [
+        ("AFFINITY_ADRESS", "x"),
+        ("AFFINITY_CONFIG", "affinity.toml"),
+        ("PATH", "/bin"),
+    ];
+    assert_eq!(
+        config(&[], &variables, "").ignored_variables,
+        ["AFFINITY_ADRESS"]
+    );
+}
+
+#[test]
 fn empty_variable_counts_as_unset() {
     assert!(
         config(&[], &[("AFFINITY_EMBEDDINGS_URL", "")], "")
