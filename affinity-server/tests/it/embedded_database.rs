@@ -433,3 +433,21 @@ async fn database_migrated_by_another_build_is_refused() {
         "{refused:?}"
     );
 }
+
+#[tokio::test]
+async fn role_named_like_a_schema_finds_what_was_migrated() {
+    let pool = cluster::database("role_and_schema").await;
+    sqlx::raw_sql("CREATE SCHEMA IF NOT EXISTS affinity; CREATE ROLE affinity LOGIN SUPERUSER")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let options = pool.connect_options().as_ref().clone().username("affinity");
+    let pool = sqlx::PgPool::connect_with(options).await.unwrap();
+    assert_eq!(migrate(&pool).await.unwrap(), 0);
+    let tables: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM pg_class WHERE relname = '_sqlx_migrations'")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    assert_eq!(tables, 1);
+}
