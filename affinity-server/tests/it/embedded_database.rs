@@ -139,14 +139,14 @@ async fn kill_during_writes_loses_nothing_committed_and_leaves_no_process() {
     .unwrap();
 
     server.end(Signal::SIGKILL);
-    for writer in writers {
-        writer.await.unwrap();
-    }
     poll("PostgreSQL follows its server", || {
         postgres_processes(directory.path())
             .is_empty()
             .then_some(())
     });
+    for writer in writers {
+        writer.await.unwrap();
+    }
 
     let server = Server::start(directory.path());
     let found: Vec<i64> = sqlx::query_scalar("SELECT id FROM written")
