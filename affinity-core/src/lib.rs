@@ -1,3 +1,4 @@
 //! Matches people, skills and things over a typed graph, and says why.
 
 pub mod storage;
+pub mod vector;
