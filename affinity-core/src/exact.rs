@@ -34,6 +34,12 @@ pub(crate) fn quantize_weight(weight: f64) -> f64 {
     (weight * WEIGHT_UNITS).round() / WEIGHT_UNITS
 }
 
+/// The nearest single to `value`.
+#[expect(clippy::cast_possible_truncation, reason = "rounding is what is asked for")]
+pub(crate) fn narrow(value: f64) -> f32 {
+    value as f32
+}
+
 /// `count` as a double; exact below 2^53, which no graph that fits in memory reaches.
 #[inline]
 #[expect(clippy::cast_precision_loss, reason = "counts of things in memory stay below 2^53")]

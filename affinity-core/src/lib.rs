@@ -3,9 +3,12 @@
 mod exact;
 pub mod storage;
 mod graph;
+pub mod vector;
+mod signals;
 
 pub use self::graph::{
-    AttributeId, AttributeType, Attributes, Audience, Change, EdgeKey, EdgeRecord, GraphError, Key, Kind, KindId,
-    NodeId, NodeRecord, Parallel, Relation, RelationId, Schema, SchemaError, SpaceId, SpaceSpec, Timestamp, Value,
-    Viewer,
+    AttributeId, AttributeType, Attributes, Audience, Change, Condition, ConditionError, EdgeKey, EdgeRecord,
+    GraphError, Key, Kind, KindId, NodeId, NodeRecord, Parallel, Relation, RelationId, Schema, SchemaError, SpaceId,
+    SpaceSpec, Timestamp, Value, Viewer,
 };
+pub use self::signals::Scratch;
