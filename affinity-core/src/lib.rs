@@ -11,4 +11,7 @@ pub use self::graph::{
     GraphError, Key, Kind, KindId, NodeId, NodeRecord, Parallel, Relation, RelationId, Schema, SchemaError, SpaceId,
     SpaceSpec, Timestamp, Value, Viewer,
 };
-pub use self::signals::Scratch;
+pub use self::signals::{
+    Context, Evidence, EvidenceList, Expansion, MatcherError, Models, NodeRef, Reading, Scratch, Signal, SuccessPattern,
+    WalkParams,
+};

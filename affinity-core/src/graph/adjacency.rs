@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::column::{Cell, Column};
 use super::node_table::{PAGE_NODES, page_and_slot};
 use super::schema::{AttributeType, Relation};
-use super::terms::EVERYONE;
+use super::terms::{EVERYONE, Restrictions, Sight};
 use crate::storage::Slab;
 
 /// Edges of a node that still lives inside its page; also the size that chunks of a hub aim at.
@@ -67,8 +67,7 @@ pub(crate) struct AdjacencyPage {
 pub(crate) struct Adjacency {
     pages: Vec<Option<Arc<AdjacencyPage>>>,
     edge_count: usize,
-    /// Edges that are not for everyone: 0 lets loops skip the audience.
-    restricted_count: usize,
+    restrictions: Restrictions,
     shape: Shape,
 }
 
@@ -173,11 +172,6 @@ impl EdgeBlock {
         let run = self.run();
         (0..run.targets().len()).map(|position| run.row(position)).collect()
     }
-
-    /// Edges that are not for everyone.
-    fn restricted_count(&self) -> usize {
-        self.audiences.iter().filter(|audience| **audience != EVERYONE).count()
-    }
 }
 
 impl AdjacencyPage {
@@ -200,7 +194,7 @@ impl Adjacency {
         Self {
             pages: Vec::new(),
             edge_count: 0,
-            restricted_count: 0,
+            restrictions: Restrictions::default(),
             shape: Shape { weighted: relation.weighted, types },
         }
     }
@@ -209,8 +203,9 @@ impl Adjacency {
     pub(crate) fn from_pages(relation: &Relation, pages: Vec<Option<Arc<AdjacencyPage>>>) -> Self {
         let blocks = || pages.iter().flatten().flat_map(|page| page.blocks());
         let edge_count = blocks().map(|block| block.targets.len()).sum();
-        let restricted_count = blocks().map(EdgeBlock::restricted_count).sum();
-        Self { edge_count, restricted_count, pages, ..Self::new(relation) }
+        let mut restrictions = Restrictions::default();
+        blocks().flat_map(|block| block.audiences.iter()).for_each(|audience| restrictions.add(*audience));
+        Self { edge_count, restrictions, pages, ..Self::new(relation) }
     }
 
     pub(crate) fn pages(&self) -> &[Option<Arc<AdjacencyPage>>] {
@@ -221,9 +216,9 @@ impl Adjacency {
         self.edge_count
     }
 
-    /// Whether everyone may read every edge.
-    pub(crate) fn is_open(&self) -> bool {
-        self.restricted_count == 0
+    /// Whether the viewer may read every edge.
+    pub(crate) fn is_open_to(&self, sight: Sight<'_>) -> bool {
+        self.restrictions.are_open_to(sight)
     }
 
     /// The edges of the node at `index`, in runs that are sorted one after the other.
@@ -259,14 +254,17 @@ impl Adjacency {
             self.pages.resize(page_index + 1, None);
         }
         let before = self.pages[page_index].take();
-        let count = |page: &AdjacencyPage| -> (usize, usize) {
-            page.blocks().fold((0, 0), |(all, closed), block| (all + block.targets.len(), closed + block.restricted_count()))
-        };
-        let (edges_before, restricted_before) = before.as_deref().map_or((0, 0), count);
         let page = edit_page(before.as_deref(), edits, &self.shape);
-        let (edges_after, restricted_after) = count(&page);
-        self.edge_count = self.edge_count + edges_after - edges_before;
-        self.restricted_count = self.restricted_count + restricted_after - restricted_before;
+        for block in before.iter().flat_map(|before| before.blocks()) {
+            self.edge_count -= block.targets.len();
+            block.audiences.iter().for_each(|audience| self.restrictions.remove(*audience));
+        }
+        let mut edges_after = 0;
+        for block in page.blocks() {
+            edges_after += block.targets.len();
+            block.audiences.iter().for_each(|audience| self.restrictions.add(*audience));
+        }
+        self.edge_count += edges_after;
         self.pages[page_index] = (edges_after > 0).then(|| Arc::new(page));
     }
 }

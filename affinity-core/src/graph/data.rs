@@ -11,6 +11,7 @@ use super::node_table::NodeTable;
 use super::record::{Change, EdgeKey, EdgeRecord, NodeRecord, Timestamp, Value};
 use super::schema::{AttributeType, Attributes, Parallel, Schema};
 use super::terms::{Audiences, Interner};
+use crate::vector::{NewVector, VectorChange};
 
 /// Why a change was refused. Nothing of the batch it came in has been applied.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,9 +100,7 @@ pub(crate) struct RelationTable {
 /// A vector to put or remove, resolved to its node.
 pub(crate) struct VectorEdit {
     pub(crate) space: SpaceId,
-    pub(crate) node: NodeId,
-    /// The vector and its audience; `None` removes.
-    pub(crate) vector: Option<(Vec<f32>, u32)>,
+    pub(crate) change: VectorChange,
 }
 
 /// Nodes and edges of one version.
@@ -257,12 +256,13 @@ impl Graph {
                     let (space, kind) = find_space(&schema, &space)?;
                     let node = self.find_or_add(kind, &key)?;
                     let audience = self.audiences.intern(&audience).ok_or(GraphError::TooMany { what: "audiences" })?;
-                    vectors.push(VectorEdit { space, node, vector: Some((vector, audience)) });
+                    let vector = Some(NewVector { components: vector, audience });
+                    vectors.push(VectorEdit { space, change: VectorChange { node: node.index(), vector } });
                 }
                 Change::RemoveVector { space, key } => {
                     let (space, kind) = find_space(&schema, &space)?;
                     if let Some(node) = self.nodes(kind).find(&key) {
-                        vectors.push(VectorEdit { space, node, vector: None });
+                        vectors.push(VectorEdit { space, change: VectorChange { node: node.index(), vector: None } });
                     }
                 }
             }
