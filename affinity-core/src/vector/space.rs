@@ -55,6 +55,13 @@ impl PreparedQuery {
     }
 }
 
+/// What happens to one slot of a page.
+enum SlotChange {
+    Keep,
+    Remove,
+    Put(Vec<f32>, u32),
+}
+
 /// An immutable set of vectors, at most one per node.
 ///
 /// ```
@@ -145,10 +152,13 @@ impl Space {
         let mut rest = by_node.into_iter().peekable();
         while let Some((node, _)) = rest.peek() {
             let page_idx = node / PAGE_SLOTS;
-            let mut slots = [const { None }; PAGE_SLOTS];
+            let mut slots = [const { SlotChange::Keep }; PAGE_SLOTS];
             while let Some((node, vector)) = rest.next_if(|(node, _)| node / PAGE_SLOTS == page_idx)
             {
-                slots[node % PAGE_SLOTS] = Some(vector);
+                slots[node % PAGE_SLOTS] = match vector {
+                    Some((components, audience)) => SlotChange::Put(components, audience),
+                    None => SlotChange::Remove,
+                };
             }
             let page = self.changed_page(page_idx, &slots);
             if page_idx >= next.pages.len() {
@@ -231,28 +241,27 @@ impl Space {
         (!similarity[0].is_nan()).then_some(similarity[0])
     }
 
-    /// The page of `page_idx` with `slots` applied: `Some(None)` removes, `None` keeps.
+    /// The page of `page_idx` with `slots` applied; `None` when no vector is left.
     fn changed_page(
         &self,
         page_idx: usize,
-        slots: &[Option<Option<(Vec<f32>, u32)>>; PAGE_SLOTS],
+        slots: &[SlotChange; PAGE_SLOTS],
     ) -> Option<VectorPage> {
         let old = self.pages.get(page_idx).and_then(Option::as_deref);
         let added = slots
             .iter()
-            .filter(|slot| matches!(slot, Some(Some(_))))
+            .filter(|slot| matches!(slot, SlotChange::Put(..)))
             .count();
         let room = PAGE_SLOTS.min(old.map_or(0, VectorPage::count) + added);
         let mut builder = PageBuilder::with_capacity(room, self.params.dimension);
         for (slot, change) in slots.iter().enumerate() {
             let kept = match change {
-                Some(replaced) => replaced
-                    .as_ref()
-                    .map(|(row, audience)| (row.as_slice(), *audience)),
-                None => old.and_then(|page| page.vector(slot)),
+                SlotChange::Keep => old.and_then(|page| page.vector(slot)),
+                SlotChange::Remove => None,
+                SlotChange::Put(components, audience) => Some((components.as_slice(), *audience)),
             };
-            if let Some((row, audience)) = kept {
-                builder.push(slot, row, audience);
+            if let Some((components, audience)) = kept {
+                builder.push(slot, components, audience);
             }
         }
         builder.finish(self.params.dimension)
