@@ -10,11 +10,9 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 fn components(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed | 1;
     let mut next = || {
-        (
-            state ^= state << 13,
-            state ^= state >> 17,
-            state ^= state << 5,
-        );
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
         f32::from(i16::from_ne_bytes([
             state.to_ne_bytes()[1],
             state.to_ne_bytes()[2],
