@@ -159,9 +159,13 @@ begin
                 detail = 'allowed: ' || coalesce(allowed, 'nothing, this state is final');
     end if;
     if rule.guard is not null then
-        -- Fields of a row that is null read as null, which is what a guard over an insert's "old" should see.
-        execute format('select (%s) from (select ($1).*) as new, (select ($2).*) as old', rule.guard)
-            into holds using new, case when tg_op = 'UPDATE' then old else jsonb_populate_record(new, '{}') end;
+        if tg_op = 'UPDATE' then
+            execute format('select (%s) from (select ($1).*) as new, (select ($2).*) as old', rule.guard)
+                into holds using new, old;
+        else
+            execute format('select (%s) from (select ($1).*) as new, (select (null::%I.%I).*) as old',
+                rule.guard, tg_table_schema, tg_table_name) into holds using new;
+        end if;
         if holds is not true then
             raise exception 'column "%" of "%" cannot become "%" yet', state_column, tg_table_name, to_value
                 using errcode = 'check_violation', schema = tg_table_schema, table = tg_table_name,

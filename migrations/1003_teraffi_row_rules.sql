@@ -22,7 +22,7 @@ create function check_sign_in() returns trigger
     language plpgsql
 as $function$
 declare
-    subject uuid := case when tg_table_name = 'members' then new.id else old.member_id end;
+    subject uuid := case tg_table_name when 'members' then to_jsonb(new) ->> 'id' else to_jsonb(old) ->> 'member_id' end;
 begin
     if exists (
         select from teraffi.members m
@@ -49,7 +49,7 @@ create function set_duration() returns trigger
     language plpgsql
 as $function$
 begin
-    new.duration_days := extract(day from new.end_date - new.start_date);
+    new.duration_days := coalesce(extract(day from new.end_date - new.start_date), new.duration_days);
     return new;
 end
 $function$;
