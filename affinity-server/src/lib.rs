@@ -1,1 +1,5 @@
 //! Affinity over HTTP.
+
+pub mod egress;
+pub mod embedding;
+pub mod problem;
