@@ -16,4 +16,6 @@
 pub mod config;
 pub mod observability;
 pub mod database;
+pub mod catalog;
+pub mod projection;
 pub mod serve;

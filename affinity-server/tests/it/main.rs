@@ -8,3 +8,6 @@
 mod cluster;
 mod embedded_database;
 mod command_line;
+mod random_writes; // of every table, made from the catalog
+mod projection;
+mod change_feed;
