@@ -30,6 +30,7 @@ create view affinity_members as
             where pm.member_id = m.id and pm.is_active
             order by pm.partnership_id
         ) as principals
+        offset 0  -- Worked out once a member: without the fence the planner copies it to each place that reads it.
     ) as held
     where m.status = 'active' and m.email_verified;
 comment on view affinity_members is 'Members that the engine knows, with their audience (TER-04, TER-06, TER-M1).';
@@ -269,23 +270,23 @@ create view affinity_texts as
             from member_goals g
             where g.member_id = m.id and g.status = 'active'
         ), array['member:' || m.id]),
-        ('member_industry', concat_ws('. ', m.industry, array_to_string(m.partnership_types, ', ')), m.audience),
-        ('member_values', concat_ws('. ', array_to_string(m.brand_values, ', '), array_to_string(m.target_markets, ', ')), m.audience)
+        ('member_industry', concat_ws('. ', m.industry, nullif(array_to_string(m.partnership_types, ', '), '')), m.audience),
+        ('member_values', concat_ws('. ', nullif(array_to_string(m.brand_values, ', '), ''), nullif(array_to_string(m.target_markets, ', '), '')), m.audience)
     ) as t(space, text, audience)
     where t.text <> ''
     union all
     select 'Content', c.id::text, 'content',
-        concat_ws('. ', c.title, c.description, c.type, c.genre, c.style, array_to_string(c.primary_demographics, ', ')),
+        concat_ws('. ', c.title, c.description, c.type, c.genre, c.style, nullif(array_to_string(c.primary_demographics, ', '), '')),
         array['everyone'], 'contents', c.id
     from contents c
     union all
     select 'Trend', t.id::text, 'trend',
-        concat_ws('. ', t.name, t.category, t.description, array_to_string(t.relevance_keywords, ', ')),
+        concat_ws('. ', t.name, t.category, t.description, nullif(array_to_string(t.relevance_keywords, ', '), '')),
         array['everyone'], 'trends', t.id
     from trends t
     union all
     select 'Brand', b.id::text, 'brand',
-        concat_ws('. ', b.name, b.industry, b.description, array_to_string(b.brand_values, ', '), array_to_string(b.target_demographics, ', ')),
+        concat_ws('. ', b.name, b.industry, b.description, nullif(array_to_string(b.brand_values, ', '), ''), nullif(array_to_string(b.target_demographics, ', '), '')),
         array['everyone'], 'brands', b.id
     from brands b;
 comment on view affinity_texts is 'TER-50, TER-D08: what is embedded, one text per node and space.';

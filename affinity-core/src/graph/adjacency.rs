@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::column::{Cell, Column};
 use super::node_table::{PAGE_NODES, page_and_slot};
 use super::schema::{AttributeType, Relation};
-use super::terms::EVERYONE;
+use super::terms::{EVERYONE, Restrictions, Sight};
 use crate::storage::Slab;
 
 /// Edges of a node that still lives inside its page; also the size that chunks of a hub aim at.
@@ -67,8 +67,7 @@ pub(crate) struct AdjacencyPage {
 pub(crate) struct Adjacency {
     pages: Vec<Option<Arc<AdjacencyPage>>>,
     edge_count: usize,
-    /// Edges that are not for everyone: 0 lets loops skip the audience.
-    restricted_count: usize,
+    restrictions: Restrictions,
     shape: Shape,
 }
 
@@ -150,8 +149,12 @@ impl EdgeBlock {
         let origins = rows.iter().map(|row| row.origin);
         let block = Self {
             targets: rows.iter().map(|row| row.target).collect::<Vec<u32>>().into(),
-            weights: if shape.weighted { rows.iter().map(|row| row.weight).collect::<Vec<f32>>() } else { Vec::new() }
-                .into(),
+            weights: if shape.weighted {
+                rows.iter().map(|row| row.weight).collect::<Vec<f32>>()
+            } else {
+                Vec::new()
+            }
+            .into(),
             times: all(rows.iter().any(|row| row.time != 0), times.collect()),
             audiences: all(rows.iter().any(|row| row.audience != EVERYONE), audiences.collect()),
             origins: all(rows.iter().any(|row| row.origin != 0), origins.collect()),
@@ -173,11 +176,6 @@ impl EdgeBlock {
         let run = self.run();
         (0..run.targets().len()).map(|position| run.row(position)).collect()
     }
-
-    /// Edges that are not for everyone.
-    fn restricted_count(&self) -> usize {
-        self.audiences.iter().filter(|audience| **audience != EVERYONE).count()
-    }
 }
 
 impl AdjacencyPage {
@@ -190,7 +188,8 @@ impl AdjacencyPage {
     }
 
     fn blocks(&self) -> impl Iterator<Item = &EdgeBlock> {
-        std::iter::once(&self.block).chain(self.hubs.iter().flat_map(|(_, chunks)| chunks.iter().map(Arc::as_ref)))
+        std::iter::once(&self.block)
+            .chain(self.hubs.iter().flat_map(|(_, chunks)| chunks.iter().map(Arc::as_ref)))
     }
 }
 
@@ -200,7 +199,7 @@ impl Adjacency {
         Self {
             pages: Vec::new(),
             edge_count: 0,
-            restricted_count: 0,
+            restrictions: Restrictions::default(),
             shape: Shape { weighted: relation.weighted, types },
         }
     }
@@ -209,8 +208,9 @@ impl Adjacency {
     pub(crate) fn from_pages(relation: &Relation, pages: Vec<Option<Arc<AdjacencyPage>>>) -> Self {
         let blocks = || pages.iter().flatten().flat_map(|page| page.blocks());
         let edge_count = blocks().map(|block| block.targets.len()).sum();
-        let restricted_count = blocks().map(EdgeBlock::restricted_count).sum();
-        Self { edge_count, restricted_count, pages, ..Self::new(relation) }
+        let mut restrictions = Restrictions::default();
+        blocks().flat_map(|block| block.audiences.iter()).for_each(|audience| restrictions.add(*audience));
+        Self { edge_count, restrictions, pages, ..Self::new(relation) }
     }
 
     pub(crate) fn pages(&self) -> &[Option<Arc<AdjacencyPage>>] {
@@ -221,9 +221,9 @@ impl Adjacency {
         self.edge_count
     }
 
-    /// Whether everyone may read every edge.
-    pub(crate) fn is_open(&self) -> bool {
-        self.restricted_count == 0
+    /// Whether the viewer may read every edge.
+    pub(crate) fn is_open_to(&self, sight: Sight<'_>) -> bool {
+        self.restrictions.are_open_to(sight)
     }
 
     /// The edges of the node at `index`, in runs that are sorted one after the other.
@@ -259,14 +259,17 @@ impl Adjacency {
             self.pages.resize(page_index + 1, None);
         }
         let before = self.pages[page_index].take();
-        let count = |page: &AdjacencyPage| -> (usize, usize) {
-            page.blocks().fold((0, 0), |(all, closed), block| (all + block.targets.len(), closed + block.restricted_count()))
-        };
-        let (edges_before, restricted_before) = before.as_deref().map_or((0, 0), count);
         let page = edit_page(before.as_deref(), edits, &self.shape);
-        let (edges_after, restricted_after) = count(&page);
-        self.edge_count = self.edge_count + edges_after - edges_before;
-        self.restricted_count = self.restricted_count + restricted_after - restricted_before;
+        for block in before.iter().flat_map(|before| before.blocks()) {
+            self.edge_count -= block.targets.len();
+            block.audiences.iter().for_each(|audience| self.restrictions.remove(*audience));
+        }
+        let mut edges_after = 0;
+        for block in page.blocks() {
+            edges_after += block.targets.len();
+            block.audiences.iter().for_each(|audience| self.restrictions.add(*audience));
+        }
+        self.edge_count += edges_after;
         self.pages[page_index] = (edges_after > 0).then(|| Arc::new(page));
     }
 }
@@ -344,7 +347,8 @@ fn edit_chunks(chunks: &[Arc<EdgeBlock>], mut edits: &mut [EdgeEdit], shape: &Sh
     let mut edited = Vec::with_capacity(chunks.len() + 1);
     for (position, chunk) in chunks.iter().enumerate() {
         let next = chunks.get(position + 1).map(|next| next.run().row(0).place());
-        let count = next.map_or(edits.len(), |next| edits.partition_point(|edit| (edit.target, edit.origin) < next));
+        let count =
+            next.map_or(edits.len(), |next| edits.partition_point(|edit| (edit.target, edit.origin) < next));
         let (now, later) = std::mem::take(&mut edits).split_at_mut(count);
         edits = later;
         if now.is_empty() {

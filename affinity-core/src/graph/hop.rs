@@ -39,7 +39,9 @@ pub(crate) struct Hop<'a> {
     sight: Sight<'a>,
     /// Whether edges for nobody but their owner take part: inputs given for matching only.
     past_audience: bool,
-    /// Whether no edge and no target needs a look: the hot loops then read runs as they are.
+    /// Whether no edge needs a look: hot loops then read runs as they are, where they look at the targets later.
+    edges_are_plain: bool,
+    /// Whether no target needs a look either.
     is_plain: bool,
 }
 
@@ -58,8 +60,21 @@ impl<'a> Hop<'a> {
         let targets = graph.nodes(to);
         // A sum is never plain: rounding it once or per edge must not depend on who else is hidden.
         let one_each = matches!(declared.parallel, Parallel::Single | Parallel::Apart);
-        let is_plain = tests.is_empty() && one_each && (past_audience || adjacency.is_open()) && targets.is_open();
-        Self { graph, adjacency, targets, to, parallel: declared.parallel, tests, sight, past_audience, is_plain }
+        let edges_are_plain = tests.is_empty() && one_each && (past_audience || adjacency.is_open_to(sight));
+        let is_plain = edges_are_plain && targets.is_open_to(sight);
+        let parallel = declared.parallel;
+        Self {
+            graph,
+            adjacency,
+            targets,
+            to,
+            parallel,
+            tests,
+            sight,
+            past_audience,
+            edges_are_plain,
+            is_plain,
+        }
     }
 
     /// The kind that the step leads to.
@@ -71,10 +86,20 @@ impl<'a> Hop<'a> {
         self.graph
     }
 
-    /// The raw runs of a node when nothing has to be looked at edge by edge, else `None`.
+    /// The raw runs of a node when no edge has to be looked at, else `None`; targets may be hidden from the viewer.
     #[inline]
-    pub(crate) fn plain_runs(&self, index: usize) -> Option<impl Iterator<Item = Run<'a>>> {
-        self.is_plain.then(|| self.adjacency.runs(index))
+    pub(crate) fn unchecked_runs(&self, index: usize) -> Option<impl Iterator<Item = Run<'a>>> {
+        self.edges_are_plain.then(|| self.adjacency.runs(index))
+    }
+
+    /// Edges of a node that the viewer sees; a look at each only where some may be hidden.
+    pub(crate) fn visible_degree(&self, index: usize) -> usize {
+        if self.is_plain {
+            return self.adjacency.degree(index);
+        }
+        let mut degree = 0;
+        self.visit(index, &mut |_| degree += 1);
+        degree
     }
 
     /// Calls `visit` for each edge of the node at `index` that the viewer may read and whose target he may read.
@@ -96,7 +121,8 @@ impl<'a> Hop<'a> {
                     visit(step);
                     continue;
                 }
-                let next = Held { step, origin: run.origin(position), sum_units: units(f64::from(step.weight)) };
+                let next =
+                    Held { step, origin: run.origin(position), sum_units: units(f64::from(step.weight)) };
                 held = Some(match held.take() {
                     Some(before) if before.step.target == step.target => self.merge(before, next),
                     before => {
@@ -116,14 +142,23 @@ impl<'a> Hop<'a> {
     fn merge(&self, before: Held, next: Held) -> Held {
         let time = before.step.time.max(next.step.time);
         match self.parallel {
-            Parallel::Sum => {
-                Held { step: Step { time, ..next.step }, sum_units: before.sum_units + next.sum_units, ..next }
-            }
-            Parallel::Max => Held { step: Step { weight: before.step.weight.max(next.step.weight), time, ..next.step }, ..next },
+            Parallel::Sum => Held {
+                step: Step { time, ..next.step },
+                sum_units: before.sum_units + next.sum_units,
+                ..next
+            },
+            Parallel::Max => Held {
+                step: Step { weight: before.step.weight.max(next.step.weight), time, ..next.step },
+                ..next
+            },
             _ => {
                 let name = |id: u32| self.graph.terms().get(id);
                 let by_time = next.step.time.cmp(&before.step.time);
-                if by_time.then_with(|| name(next.origin).cmp(name(before.origin))).is_gt() { next } else { before }
+                if by_time.then_with(|| name(next.origin).cmp(name(before.origin))).is_gt() {
+                    next
+                } else {
+                    before
+                }
             }
         }
     }
@@ -144,15 +179,20 @@ impl<'a> Hop<'a> {
         if node_audience != EVERYONE && !self.sight.sees(node_audience) {
             return false;
         }
-        self.tests.iter().all(|test| {
-            test.accepts(&match test.place {
-                Place::Attribute(attribute) => run.cell(position, attribute),
-                Place::Weight => Cell::Number(f64::from(run.weight(position))),
-                Place::At => match run.time(position) {
-                    0 => Cell::Absent,
-                    seconds => Cell::Time(i64::from(seconds) * 1_000_000),
-                },
-            })
-        })
+        self.tests.iter().all(|test| test.accepts(&run.test_cell(position, test)))
+    }
+}
+
+impl Run<'_> {
+    /// The cell of an edge that a condition looks at.
+    pub(crate) fn test_cell(self, position: usize, test: &Test) -> Cell {
+        match test.place {
+            Place::Attribute(attribute) => self.cell(position, attribute),
+            Place::Weight => Cell::Number(f64::from(self.weight(position))),
+            Place::At => match self.time(position) {
+                0 => Cell::Absent,
+                seconds => Cell::Time(i64::from(seconds) * 1_000_000),
+            },
+        }
     }
 }

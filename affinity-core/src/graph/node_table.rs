@@ -6,7 +6,7 @@ use super::column::{Cell, Column};
 use super::key::{AttributeId, Key, NodeId};
 use super::key_index::KeyIndex;
 use super::schema::{AttributeType, Kind};
-use super::terms::{EVERYONE, NOBODY};
+use super::terms::{NOBODY, Restrictions, Sight};
 
 /// Nodes per page, of every paged structure: one bit each in a `u64` mask.
 pub(crate) const PAGE_NODES: usize = 64;
@@ -33,8 +33,7 @@ pub(crate) struct NodeTable {
     index: KeyIndex,
     node_count: usize,
     present_count: usize,
-    /// Nodes that are not for everyone: 0 lets loops skip the audience.
-    restricted_count: usize,
+    restrictions: Restrictions,
     types: Arc<[AttributeType]>,
 }
 
@@ -45,7 +44,7 @@ impl NodeTable {
             index: KeyIndex::default(),
             node_count: 0,
             present_count: 0,
-            restricted_count: 0,
+            restrictions: Restrictions::default(),
             types: kind.attributes.entries().iter().map(|(_, of)| *of).collect(),
         }
     }
@@ -59,7 +58,7 @@ impl NodeTable {
                     table.index.insert(key, node);
                     table.node_count += 1;
                     table.present_count += usize::from(*audience != NOBODY);
-                    table.restricted_count += usize::from(*audience != EVERYONE);
+                    table.restrictions.add(*audience);
                 }
             }
             table.pages.push(Arc::new(page));
@@ -81,9 +80,9 @@ impl NodeTable {
         self.present_count
     }
 
-    /// Whether every slot is a node that everyone may read.
-    pub(crate) fn is_open(&self) -> bool {
-        self.restricted_count == 0
+    /// Whether every slot is a node that the viewer may read.
+    pub(crate) fn is_open_to(&self, sight: Sight<'_>) -> bool {
+        self.restrictions.are_open_to(sight)
     }
 
     pub(crate) fn find(&self, key: &Key) -> Option<NodeId> {
@@ -135,7 +134,7 @@ impl NodeTable {
         }
         self.index.insert(key, node);
         self.node_count += 1;
-        self.restricted_count += 1;
+        self.restrictions.add(NOBODY);
         Some(node)
     }
 
@@ -148,8 +147,10 @@ impl NodeTable {
         for (column, cell) in page.columns.iter_mut().zip(cells) {
             column.set(slot, cell);
         }
-        self.present_count = self.present_count + usize::from(audience != NOBODY) - usize::from(before != NOBODY);
-        self.restricted_count = self.restricted_count + usize::from(audience != EVERYONE) - usize::from(before != EVERYONE);
+        self.present_count =
+            self.present_count + usize::from(audience != NOBODY) - usize::from(before != NOBODY);
+        self.restrictions.remove(before);
+        self.restrictions.add(audience);
     }
 
     /// Makes a node absent.

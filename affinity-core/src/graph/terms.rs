@@ -124,6 +124,40 @@ impl Audiences {
     }
 }
 
+/// How many things are not for everyone: lets loops skip the audience where a viewer sees all of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Restrictions {
+    for_members: usize,
+    for_some: usize,
+    absent: usize,
+}
+
+impl Restrictions {
+    pub(crate) fn add(&mut self, audience: u32) {
+        match audience {
+            EVERYONE => {}
+            MEMBERS => self.for_members += 1,
+            NOBODY => self.absent += 1,
+            _ => self.for_some += 1,
+        }
+    }
+
+    pub(crate) fn remove(&mut self, audience: u32) {
+        match audience {
+            EVERYONE => {}
+            MEMBERS => self.for_members -= 1,
+            NOBODY => self.absent -= 1,
+            _ => self.for_some -= 1,
+        }
+    }
+
+    /// Whether the viewer sees each of the things counted.
+    pub(crate) fn are_open_to(&self, sight: Sight<'_>) -> bool {
+        self.absent == 0
+            && (sight.is_operator() || self.for_some == 0 && (self.for_members == 0 || sight.is_signed_in()))
+    }
+}
+
 /// A viewer, ready to be asked about audience ids.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sight<'a> {
@@ -140,6 +174,16 @@ impl<'a> Sight<'a> {
     #[inline]
     pub(crate) fn sees(&self, audience: u32) -> bool {
         audience == EVERYONE || (audience != NOBODY && self.sees_restricted(audience))
+    }
+
+    /// Whether the viewer sees everything that is there.
+    pub(crate) fn is_operator(&self) -> bool {
+        matches!(self.viewer, Viewer::Operator)
+    }
+
+    /// Whether the viewer sees what is for members.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        !matches!(self.viewer, Viewer::Anonymous)
     }
 
     fn sees_restricted(&self, audience: u32) -> bool {

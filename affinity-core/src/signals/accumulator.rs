@@ -51,6 +51,11 @@ impl Accumulator {
         self.touched[index / BLOCK_NODES] = 1;
     }
 
+    /// Puts the sum of a node back to 0.
+    pub(crate) fn reset(&mut self, node: NodeId) {
+        self.sums[node.index()] = 0;
+    }
+
     /// The sum of a node, 0 when nothing was added or the node is newer than the accumulator.
     #[inline]
     pub(crate) fn get(&self, node: NodeId) -> u64 {
@@ -75,7 +80,8 @@ impl Accumulator {
         }
     }
 
-    fn clear(&mut self) {
+    /// Empties it, at the cost of what was touched.
+    pub(crate) fn clear(&mut self) {
         for (block, touched) in self.touched.iter_mut().enumerate() {
             if *touched != 0 {
                 self.sums[block * BLOCK_NODES..(block + 1) * BLOCK_NODES].fill(0);

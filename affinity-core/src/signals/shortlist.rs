@@ -14,7 +14,6 @@ pub(crate) struct Shortlist<'a> {
     allows: &'a dyn Fn(NodeId) -> bool,
     /// A binary heap, worst entry first; empty entries come before the list is full.
     heap: Vec<(u64, NodeId)>,
-    reached: usize,
     /// Whether an allowed node was left out.
     is_cut: bool,
 }
@@ -24,15 +23,13 @@ pub(crate) struct Shortlist<'a> {
 pub struct Expansion {
     /// Allowed nodes, in no particular order.
     pub candidates: Vec<NodeId>,
-    /// Nodes that the source reached, before filters and its cap.
-    pub reached: usize,
     /// Whether the cap left out an allowed node.
     pub is_cut: bool,
 }
 
 impl<'a> Shortlist<'a> {
     pub(crate) fn new(cap: usize, nodes: &'a NodeTable, allows: &'a dyn Fn(NodeId) -> bool) -> Self {
-        Self { cap, nodes, allows, heap: Vec::with_capacity(cap + 1), reached: 0, is_cut: false }
+        Self { cap, nodes, allows, heap: Vec::with_capacity(cap.min(nodes.node_count()) + 1), is_cut: false }
     }
 
     /// Whether the left entry is worse than the right one.
@@ -46,7 +43,6 @@ impl<'a> Shortlist<'a> {
 
     #[inline]
     pub(crate) fn offer(&mut self, node: NodeId, sum: u64) {
-        self.reached += 1;
         if self.heap.len() < self.cap {
             if (self.allows)(node) {
                 self.heap.push((sum, node));
@@ -100,10 +96,6 @@ impl<'a> Shortlist<'a> {
     }
 
     pub(crate) fn finish(self) -> Expansion {
-        Expansion {
-            candidates: self.heap.into_iter().map(|(_, node)| node).collect(),
-            reached: self.reached,
-            is_cut: self.is_cut,
-        }
+        Expansion { candidates: self.heap.into_iter().map(|(_, node)| node).collect(), is_cut: self.is_cut }
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 mod cluster;
+mod server_process;
 mod embedded_database;
 mod command_line;
 mod random_writes; // of every table, made from the catalog
