@@ -1,1 +1,4 @@
 //! Affinity over HTTP.
+
+pub mod catalog;
+pub mod generation;
