@@ -1,2 +1,41 @@
-//! The server.
-fn main() {}
+//! The server's program: reads what it is told and does it.
+
+use std::process::ExitCode;
+
+use affinity_server::config::{Invocation, InvocationError, Task};
+use affinity_server::database::{launcher, running_database_url};
+use affinity_server::observability::install_logging;
+use affinity_server::serve::serve;
+
+fn main() -> ExitCode {
+    launcher::run_if_asked();
+    match Invocation::from_environment() {
+        Err(InvocationError::CommandLine { source }) => source.exit(),
+        Err(error) => report(&error.into()),
+        Ok(invocation) => match run(invocation) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => report(&error),
+        },
+    }
+}
+
+#[tokio::main]
+async fn run(invocation: Invocation) -> anyhow::Result<()> {
+    let Invocation { task, config } = invocation;
+    match task {
+        Task::Serve => {
+            install_logging(&config.log)?;
+            serve(config).await?;
+        }
+        Task::DatabaseUrl => println!("{}", running_database_url(&config.database).await?),
+    }
+    Ok(())
+}
+
+fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because {cause}");
+    }
+    ExitCode::FAILURE
+}

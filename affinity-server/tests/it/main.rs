@@ -1,1 +1,10 @@
 //! Integration tests, one binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
+mod cluster;
+mod embedded_database;
+mod command_line;

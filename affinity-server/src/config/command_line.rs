@@ -1,0 +1,184 @@
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+
+use clap::{Arg, ArgMatches, Command};
+
+use super::error::ConfigError;
+use super::setting::{CONFIG, SETTINGS, Setting};
+use super::sources::Sources;
+use super::values::Config;
+
+const ABOUT: &str = "Explained matches of a live PostgreSQL database, over HTTP";
+
+const EXAMPLES: &str = "\
+Examples:
+  affinity-server                              serve with an embedded PostgreSQL in ./.affinity and demo data
+  affinity-server --addr 0.0.0.0:80            serve to other machines
+  DATABASE_URL=postgresql://app@db/affinity affinity-server
+                                               serve from a PostgreSQL of yours
+  psql \"$(affinity-server database-url)\"       look into the running database
+
+Every setting is a flag, a variable of the environment, and a key of the configuration file (the flag with
+underscores); a flag wins over the environment, which wins over the file.";
+
+/// What the server was started for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Serve until told to stop.
+    Serve,
+    /// Print the URL of the running database.
+    DatabaseUrl,
+}
+
+/// One start of the server: what to do, and how.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// What to do.
+    pub task: Task,
+    /// How.
+    pub config: Config,
+}
+
+/// Why the server cannot start as it was told to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InvocationError {
+    /// The command line is wrong, or asked for help: the message says which, and ends the process.
+    CommandLine {
+        /// The message of `clap`.
+        source: Box<clap::Error>,
+    },
+    /// A setting is wrong.
+    Config {
+        /// Which, and why.
+        source: ConfigError,
+    },
+    /// The current directory cannot be told.
+    CurrentDirectory {
+        /// What the system answered.
+        source: std::io::Error,
+    },
+}
+
+impl fmt::Display for InvocationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CommandLine { source } => source.fmt(f),
+            Self::Config { source } => source.fmt(f),
+            Self::CurrentDirectory { .. } => write!(f, "cannot tell the current directory"),
+        }
+    }
+}
+
+impl std::error::Error for InvocationError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Shown in full by `Display`.
+            Self::CommandLine { .. } => None,
+            Self::Config { source } => source.source(),
+            Self::CurrentDirectory { source } => Some(source),
+        }
+    }
+}
+
+impl Invocation {
+    /// Reads this process's command line, environment and configuration file.
+    ///
+    /// # Errors
+    /// When the command line is wrong or asks for help, or a setting is wrong.
+    pub fn from_environment() -> Result<Self, InvocationError> {
+        let directory = std::env::current_dir()
+            .map_err(|source| InvocationError::CurrentDirectory { source })?;
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self::parse(std::env::args_os(), &environment, &directory)
+    }
+
+    /// Reads a command line (the program's name first) and an environment; relative paths, the default
+    /// configuration file's among them, start at `directory`.
+    ///
+    /// # Errors
+    /// When the command line is wrong or asks for help, or a setting is wrong.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use std::path::Path;
+    /// use affinity_server::config::{Invocation, Task};
+    ///
+    /// let environment = HashMap::from([("AFFINITY_ADDR".to_string(), "127.0.0.1:9000".to_string())]);
+    /// let command_line = ["affinity-server", "--match-queue", "8"].map(Into::into);
+    /// let invocation = Invocation::parse(command_line, &environment, Path::new("/nowhere"))?;
+    /// assert_eq!(invocation.task, Task::Serve);
+    /// assert_eq!(invocation.config.addr.port(), 9000);
+    /// assert_eq!(invocation.config.matching.queue_length, 8);
+    /// # Ok::<(), affinity_server::config::InvocationError>(())
+    /// ```
+    pub fn parse(
+        command_line: impl IntoIterator<Item = OsString>,
+        environment: &HashMap<String, String>,
+        directory: &Path,
+    ) -> Result<Self, InvocationError> {
+        let matches = command()
+            .try_get_matches_from(command_line)
+            .map_err(|source| InvocationError::CommandLine {
+                source: Box::new(source),
+            })?;
+        let task = match matches.subcommand_name() {
+            Some("database-url") => Task::DatabaseUrl,
+            _ => Task::Serve,
+        };
+        let config = Sources::gather(flags(&matches), environment, directory)
+            .and_then(|sources| Config::from_sources(&sources, directory))
+            .map_err(|source| InvocationError::Config { source })?;
+        Ok(Self { task, config })
+    }
+}
+
+fn command() -> Command {
+    let settings = SETTINGS.into_iter().chain([&CONFIG]).map(argument);
+    Command::new("affinity-server")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .after_help(EXAMPLES)
+        .args(settings)
+        .subcommand(
+            Command::new("database-url")
+                .about("Print the URL of the running database, for psql and other clients")
+                .after_help("Example:\n  psql \"$(affinity-server database-url)\""),
+        )
+}
+
+fn argument(setting: &'static Setting) -> Arg {
+    let default = match setting.default {
+        "" => String::new(),
+        default => format!(" [default: {default}]"),
+    };
+    Arg::new(setting.name)
+        .long(setting.name)
+        .value_name(setting.placeholder)
+        .help(format!(
+            "{}{default} [env: {}]",
+            setting.help, setting.variable
+        ))
+        // Given after a subcommand as well as before it.
+        .global(true)
+        // Parsed with the other sources, so that every wrong value is reported in the same way.
+        .value_parser(clap::value_parser!(String))
+}
+
+fn flags(matches: &ArgMatches) -> Vec<(&'static str, String)> {
+    let innermost = matches.subcommand().map_or(matches, |(_, matches)| matches);
+    SETTINGS
+        .into_iter()
+        .chain([&CONFIG])
+        .filter_map(|setting| {
+            Some((
+                setting.name,
+                innermost.get_one::<String>(setting.name)?.clone(),
+            ))
+        })
+        .collect()
+}

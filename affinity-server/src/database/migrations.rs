@@ -1,0 +1,72 @@
+use std::collections::HashSet;
+
+use sqlx::PgPool;
+use sqlx::migrate::{Migrate, Migrator};
+
+use super::DatabaseError;
+use crate::observability::Progress;
+
+/// Every migration, in order, as built into this binary: the mechanisms first, then each platform.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+
+/// Where sqlx notes what was applied.
+const APPLIED_TABLE: &str = "_sqlx_migrations";
+
+/// Applies the migrations that `pool`'s database lacks, each in its own transaction, and returns how many.
+///
+/// Safe to call from several servers at once: one migrates, the others wait and find nothing to do.
+///
+/// # Errors
+/// When a migration fails (the earlier ones stay), or when the database was migrated by a build whose
+/// migrations differ from this one's.
+pub async fn migrate(pool: &PgPool) -> Result<usize, DatabaseError> {
+    let before = |source| DatabaseError::Migration {
+        version: None,
+        source,
+    };
+    let statement = |source| DatabaseError::Statement { source };
+    // Taken out of the pool and closed: a failure must not leave the lock with a connection that lives on.
+    let mut connection = pool.acquire().await.map_err(statement)?.detach();
+    connection.lock().await.map_err(before)?;
+    connection
+        .ensure_migrations_table(APPLIED_TABLE)
+        .await
+        .map_err(before)?;
+    let applied: HashSet<i64> = connection
+        .list_applied_migrations(APPLIED_TABLE)
+        .await
+        .map_err(before)?
+        .iter()
+        .map(|migration| migration.version)
+        .collect();
+    let pending: Vec<_> = MIGRATIONS
+        .iter()
+        .filter(|migration| {
+            !migration.migration_type.is_down_migration() && !applied.contains(&migration.version)
+        })
+        .collect();
+    if !pending.is_empty() {
+        let progress = Progress::steps("Migrating the database", pending.len() as u64);
+        for migration in &pending {
+            progress.message(&format!(
+                "{:04} {}",
+                migration.version, migration.description
+            ));
+            MIGRATIONS
+                .run_to(migration.version, &mut connection)
+                .await
+                .map_err(|source| DatabaseError::Migration {
+                    version: Some(migration.version),
+                    source,
+                })?;
+            progress.advance(1);
+        }
+        progress.finish(&format!("Applied {} migrations", pending.len()));
+    }
+    // Also compares what was applied before with what this build holds.
+    MIGRATIONS.run(&mut connection).await.map_err(before)?;
+    sqlx::Connection::close(connection)
+        .await
+        .map_err(statement)?;
+    Ok(pending.len())
+}

@@ -1,0 +1,143 @@
+//! The life of the server: database up, migrated, requests answered, everything down in order.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::Config;
+use crate::database::{Database, DatabaseError, migrate};
+
+/// Why the server ended before it was told to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The database.
+    Database {
+        /// What was met.
+        source: DatabaseError,
+    },
+    /// The address cannot be listened on.
+    Bind {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// Signals cannot be waited for, or connections not accepted.
+    System {
+        /// What the system answered.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database { source } => source.fmt(f),
+            Self::Bind { addr, .. } => {
+                write!(
+                    f,
+                    "cannot listen on {addr}; choose another with --addr or AFFINITY_ADDR"
+                )
+            }
+            Self::System { .. } => write!(f, "the system does not let the server run"),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Database { source } => source.source(),
+            Self::Bind { source, .. } | Self::System { source } => Some(source),
+        }
+    }
+}
+
+impl From<DatabaseError> for ServeError {
+    fn from(source: DatabaseError) -> Self {
+        Self::Database { source }
+    }
+}
+
+/// Serves until SIGINT or SIGTERM, then lets requests finish and stops the database in order.
+///
+/// # Errors
+/// When the database cannot be started or migrated, or the address cannot be listened on.
+pub async fn serve(config: Config) -> Result<(), ServeError> {
+    let mut stop = StopSignals::install().map_err(|source| ServeError::System { source })?;
+    let database = tokio::select! {
+        // Dropping a start stops what it started.
+        () = stop.received() => return Ok(()),
+        started = Database::start(&config.database) => started?,
+    };
+    let served = serve_from(&config, &database, stop).await;
+    let stopped = database.stop().await;
+    served?;
+    Ok(stopped?)
+}
+
+async fn serve_from(
+    config: &Config,
+    database: &Database,
+    mut stop: StopSignals,
+) -> Result<(), ServeError> {
+    tracing::info!("database at {}", database.place());
+    if database
+        .embedded()
+        .is_some_and(|embedded| embedded.is_attached())
+    {
+        tracing::warn!(
+            "another process keeps this data directory's database; it ends with that process"
+        );
+    }
+    tokio::select! {
+        () = stop.received() => return Ok(()),
+        migrated = migrate(database.pool()) => migrated?,
+    };
+    let listener = TcpListener::bind(config.addr)
+        .await
+        .map_err(|source| ServeError::Bind {
+            addr: config.addr,
+            source,
+        })?;
+    let addr = listener
+        .local_addr()
+        .map_err(|source| ServeError::System { source })?;
+    tracing::info!("listening on http://{addr}");
+    let router = Router::new().route("/livez", get(|| async { "ok\n" }));
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stop.received().await })
+        .await
+        .map_err(|source| ServeError::System { source })
+}
+
+/// The signals that ask the server to stop.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    fn install() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    fn received(&mut self) -> impl Future<Output = ()> + '_ {
+        async {
+            tokio::select! {
+                _ = self.interrupt.recv() => tracing::info!("interrupted, stopping"),
+                _ = self.terminate.recv() => tracing::info!("asked to stop, stopping"),
+            }
+        }
+    }
+}
