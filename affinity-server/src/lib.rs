@@ -18,4 +18,5 @@ pub mod observability;
 pub mod database;
 pub mod catalog;
 pub mod projection;
+pub mod generation;
 pub mod serve;
