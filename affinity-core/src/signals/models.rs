@@ -1,0 +1,251 @@
+//! Statistics that are fitted once and named in every answer, so that an answer does not move with every change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::exact::{count_of, units, value_of};
+use crate::graph::{
+    AttributeId, Cell, Condition, EVERYONE, Graph, Hop, Key, KindId, MEMBERS, NodeId, RelationId, Sight,
+    Timestamp, Viewer,
+};
+
+/// A statistic that a signal wants.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ModelRequest {
+    /// How many edges of a relation each node has, seen from the sources or, reversed, from the targets.
+    Degree { relation: RelationId, reversed: bool },
+    /// The mean of a number over the nodes of a kind.
+    Mean { kind: KindId, attribute: AttributeId },
+    /// How pairs fared that shared a neighbor.
+    Pattern(PatternRequest),
+}
+
+/// What a pattern model looks at.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PatternRequest {
+    /// Relation to the shared neighbors.
+    pub(crate) relation: RelationId,
+    /// Relation between the pairs whose success is known.
+    pub(crate) outcome: RelationId,
+    /// Which of its edges count.
+    pub(crate) conditions: Vec<Condition>,
+    /// The edge attribute that holds the success.
+    pub(crate) value: AttributeId,
+    /// The value that is full success.
+    pub(crate) scale: f64,
+}
+
+/// Sum of successes in units of 2^-24 and the number of pairs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) sum_units: u64,
+    pub(crate) count: u64,
+}
+
+impl Tally {
+    /// Mean, drawn to `mean` as if `strength` pairs had been seen with it; in [0, 1].
+    ///
+    /// Source: Bayesian average; e.g. Efron & Morris, "Stein's Paradox in Statistics", Scientific American 236(5), 1977.
+    pub(crate) fn shrunken(self, mean: f64, strength: f64) -> f64 {
+        (value_of(self.sum_units) + strength * mean) / (value_of(self.count << 24) + strength)
+    }
+
+    fn mean(self) -> f64 {
+        if self.count == 0 { 0.0 } else { value_of(self.sum_units) / value_of(self.count << 24) }
+    }
+}
+
+/// How pairs fared, by neighbor that they shared.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PatternModel {
+    pub(crate) overall: Tally,
+    pub(crate) by_neighbor: BTreeMap<Key, Tally>,
+}
+
+impl PatternModel {
+    pub(crate) fn mean(&self) -> f64 {
+        self.overall.mean()
+    }
+}
+
+/// The fitted statistics of an engine.
+///
+/// They are counted over what members may read, and patterns over all pairs: what an answer shows of them is an
+/// aggregate, never a row.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Models {
+    degrees: BTreeMap<String, Arc<BTreeMap<Key, u32>>>,
+    means: BTreeMap<String, f64>,
+    patterns: BTreeMap<String, Arc<PatternModel>>,
+}
+
+/// The degree of a node that the model has not seen: the least that can connect two others.
+const DEGREE_DEFAULT: u32 = 2;
+
+impl Models {
+    /// 12 hexadecimal digits that name the content.
+    #[must_use]
+    pub fn version(&self) -> String {
+        // Maps are sorted and doubles print in shortest form: the same content gives the same text.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    pub(crate) fn fit(graph: &Graph, requests: &[ModelRequest]) -> Self {
+        let mut models = Self::default();
+        for request in requests {
+            let name = request.name(graph);
+            match request {
+                ModelRequest::Degree { relation, reversed } => {
+                    models
+                        .degrees
+                        .entry(name)
+                        .or_insert_with(|| Arc::new(fit_degrees(graph, *relation, *reversed)));
+                }
+                ModelRequest::Mean { kind, attribute } => {
+                    models.means.entry(name).or_insert_with(|| fit_mean(graph, *kind, *attribute));
+                }
+                ModelRequest::Pattern(pattern) => {
+                    models.patterns.entry(name).or_insert_with(|| Arc::new(fit_pattern(graph, pattern)));
+                }
+            }
+        }
+        models
+    }
+
+    /// Edges of a node when the model was fitted, at least 2.
+    pub(crate) fn degree(&self, graph: &Graph, relation: RelationId, reversed: bool, key: &Key) -> u32 {
+        let request = ModelRequest::Degree { relation, reversed };
+        let known = self.degrees.get(&request.name(graph)).and_then(|degrees| degrees.get(key));
+        known.copied().unwrap_or(DEGREE_DEFAULT).max(DEGREE_DEFAULT)
+    }
+
+    pub(crate) fn mean(&self, graph: &Graph, kind: KindId, attribute: AttributeId) -> Option<f64> {
+        self.means.get(&ModelRequest::Mean { kind, attribute }.name(graph)).copied()
+    }
+
+    pub(crate) fn pattern(&self, graph: &Graph, request: &PatternRequest) -> Option<&PatternModel> {
+        self.patterns.get(&ModelRequest::Pattern(request.clone()).name(graph)).map(Arc::as_ref)
+    }
+}
+
+impl ModelRequest {
+    /// Names the statistic by the schema's names, so that it survives a change of ids.
+    fn name(&self, graph: &Graph) -> String {
+        let schema = graph.schema();
+        let relation = |id: RelationId| &schema.relations()[id.index()];
+        match self {
+            Self::Degree { relation: id, reversed } => {
+                format!("{} of {}", relation(*id).name, if *reversed { "targets" } else { "sources" })
+            }
+            Self::Mean { kind, attribute } => {
+                let kind = &schema.kinds()[kind.index()];
+                format!("{}.{}", kind.name, kind.attributes.name(*attribute))
+            }
+            Self::Pattern(pattern) => {
+                let outcome = relation(pattern.outcome);
+                let conditions = serde_json::to_string(&pattern.conditions).unwrap_or_default();
+                let value = outcome.attributes.name(pattern.value);
+                format!(
+                    "{} by {}.{value}/{} where {conditions}",
+                    relation(pattern.relation).name,
+                    outcome.name,
+                    pattern.scale
+                )
+            }
+        }
+    }
+}
+
+/// A viewer that is signed in and holds nothing: what statistics may count.
+static ANY_MEMBER: Viewer = Viewer::Member(std::collections::BTreeSet::new());
+
+fn is_public(audience: u32) -> bool {
+    audience == EVERYONE || audience == MEMBERS
+}
+
+fn node_ids(graph: &Graph, kind: KindId) -> impl Iterator<Item = NodeId> + '_ {
+    (0..graph.nodes(kind).node_count()).filter_map(NodeId::from_index)
+}
+
+fn fit_degrees(graph: &Graph, relation: RelationId, reversed: bool) -> BTreeMap<Key, u32> {
+    let declared = &graph.schema().relations()[relation.index()];
+    let kind = if reversed { declared.to } else { declared.from };
+    let hop =
+        Hop::new(graph, relation, reversed, Vec::new(), Sight::new(&ANY_MEMBER, graph.audiences()), false);
+    let mut degrees = BTreeMap::new();
+    for node in node_ids(graph, kind).filter(|node| is_public(graph.nodes(kind).audience(*node))) {
+        let degree = u32::try_from(hop.visible_degree(node.index())).unwrap_or(u32::MAX);
+        if degree > DEGREE_DEFAULT {
+            degrees.insert(graph.nodes(kind).key(node).clone(), degree);
+        }
+    }
+    degrees
+}
+
+fn fit_mean(graph: &Graph, kind: KindId, attribute: AttributeId) -> f64 {
+    // The mean of a sorted list: the sum has a fixed order whatever the ids are.
+    let mut numbers: Vec<f64> = node_ids(graph, kind)
+        .filter(|node| is_public(graph.nodes(kind).audience(*node)))
+        .filter_map(|node| match graph.nodes(kind).cell(node, attribute) {
+            Cell::Number(number) => Some(number),
+            _ => None,
+        })
+        .collect();
+    numbers.sort_unstable_by(f64::total_cmp);
+    if numbers.is_empty() { 0.0 } else { numbers.iter().sum::<f64>() / count_of(numbers.len()) }
+}
+
+fn fit_pattern(graph: &Graph, request: &PatternRequest) -> PatternModel {
+    let everything = Sight::new(&Viewer::Operator, graph.audiences());
+    let outcome = &graph.schema().relations()[request.outcome.index()];
+    let neighbors = &graph.schema().relations()[request.relation.index()];
+    let tests: Vec<_> = request
+        .conditions
+        .iter()
+        .map(|condition| {
+            condition.compile(graph, &outcome.attributes, &|_| Cell::Absent, Timestamp::default())
+        })
+        .collect();
+    let hop = Hop::new(graph, request.relation, false, Vec::new(), everything, true);
+    let list = |node: usize| {
+        let mut list = Vec::new();
+        hop.visit(node, &mut |step| list.push(step.target));
+        list.dedup();
+        list
+    };
+    let mut model = PatternModel::default();
+    let mut by_node: BTreeMap<NodeId, Tally> = BTreeMap::new();
+    let adjacency = graph.adjacency(request.outcome, false);
+    for node in node_ids(graph, outcome.from).filter(|node| graph.nodes(outcome.from).is_present(*node)) {
+        let mut own: Option<Vec<NodeId>> = None;
+        for run in adjacency.runs(node.index()) {
+            for (position, target) in run.targets().iter().enumerate() {
+                let target = NodeId::from_raw(*target);
+                let is_listed_once = !outcome.symmetric || node < target;
+                let passes = tests.iter().all(|test| test.accepts(&run.test_cell(position, test)));
+                let success = match run.cell(position, request.value.index()) {
+                    Cell::Number(number) => units((number / request.scale).clamp(0.0, 1.0)),
+                    _ => continue,
+                };
+                if !is_listed_once || !passes || !graph.nodes(outcome.to).is_present(target) {
+                    continue;
+                }
+                model.overall =
+                    Tally { sum_units: model.overall.sum_units + success, count: model.overall.count + 1 };
+                let own = own.get_or_insert_with(|| list(node.index()));
+                let other = list(target.index());
+                for shared in own.iter().filter(|shared| other.binary_search(shared).is_ok()) {
+                    let tally = by_node.entry(*shared).or_default();
+                    *tally = Tally { sum_units: tally.sum_units + success, count: tally.count + 1 };
+                }
+            }
+        }
+    }
+    let keys = graph.nodes(neighbors.to);
+    model.by_neighbor = by_node.into_iter().map(|(node, tally)| (keys.key(node).clone(), tally)).collect();
+    model
+}

@@ -1,0 +1,349 @@
+//! `shared`: neighbors that the source and the candidate have in common.
+//!
+//! Source: Adamic & Adar, "Friends and neighbors on the Web", Social Networks 25(3), 2003; resource allocation:
+//! Zhou, Lü & Zhang, "Predicting missing links via local information", European Physical Journal B 71, 2009.
+
+use serde::Deserialize;
+
+use super::accumulator::{Accumulator, Scratch};
+use super::context::Context;
+use super::decay::Decay;
+use super::evidence::{Evidence, EvidenceList};
+use super::models::ModelRequest;
+use super::resolve::{MatcherError, Name, Resolve};
+use super::shortlist::{Expansion, Shortlist};
+use super::signal::{Reading, Signal};
+use crate::exact::{units, value_of};
+use crate::graph::{Condition, Hop, NodeId, RelationId};
+
+/// Neighbors of the source that are looked at, the strongest first.
+pub const SHARED_NEIGHBORS_MAX: usize = 65_536;
+/// The most that one shared neighbor counts, in units of 2^-24: 16.
+const TERM_UNITS_MAX: u64 = 16 << 24;
+/// Where the number of shared neighbors sits above the sum: 65,536 terms of 16 fill exactly 44 bits.
+const COUNT_SHIFT: u32 = 44;
+const SUM_MASK: u64 = (1 << COUNT_SHIFT) - 1;
+
+/// What a shared neighbor counts, besides the product of the weights of both edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Formula {
+    /// 1, whatever the weights: the sum is the number of shared neighbors.
+    Count,
+    /// 1 / ln(degree): a rare neighbor counts more.
+    AdamicAdar,
+    /// 1 / degree.
+    ResourceAllocation,
+    /// 1; the sum is divided by the lengths of both weight vectors.
+    Cosine,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SharedToml {
+    relation: Name,
+    #[serde(default)]
+    reversed: bool,
+    target_relation: Option<Name>,
+    #[serde(default)]
+    target_reversed: bool,
+    formula: Option<Formula>,
+    min_count: Option<toml::Spanned<u32>>,
+    half_life_days: Option<toml::Spanned<f64>>,
+    #[serde(default, rename = "where")]
+    conditions: Vec<toml::Spanned<Condition>>,
+}
+
+/// Neighbors in common over one relation, or over two that meet at the same kind.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    relation: RelationId,
+    reversed: bool,
+    target_relation: RelationId,
+    target_reversed: bool,
+    formula: Formula,
+    min_count: u64,
+    half_life_days: Option<f64>,
+    conditions: Vec<Condition>,
+    past_audience: bool,
+}
+
+impl SharedToml {
+    pub(crate) fn resolve(self, resolve: &Resolve<'_>, past_audience: bool) -> Result<Shared, MatcherError> {
+        let (relation, middle) = resolve.step("relation", &self.relation, self.reversed, resolve.from)?;
+        let (target_relation, target_reversed) = match &self.target_relation {
+            Some(name) => (
+                resolve.step("target_relation", name, self.target_reversed, resolve.to)?,
+                self.target_reversed,
+            ),
+            None => (resolve.step("relation", &self.relation, self.reversed, resolve.to)?, self.reversed),
+        };
+        let (target_relation, meets) = target_relation;
+        if meets != middle {
+            let name = self.target_relation.as_ref().unwrap_or(&self.relation);
+            let kind = &resolve.schema.kinds()[middle.index()].name;
+            return Err(resolve.out_of_range(
+                "target_relation",
+                name,
+                &format!("a relation that also leads to {kind}"),
+            ));
+        }
+        let min_count = match &self.min_count {
+            Some(count) if *count.get_ref() == 0 => {
+                return Err(resolve.out_of_range("min_count", count, "at least 1"));
+            }
+            Some(count) => u64::from(*count.get_ref()),
+            None => 1,
+        };
+        let half_life_days =
+            self.half_life_days.map(|days| resolve.positive("half_life_days", &days, 1e6)).transpose()?;
+        Ok(Shared {
+            relation,
+            reversed: self.reversed,
+            target_relation,
+            target_reversed,
+            formula: self.formula.unwrap_or(Formula::AdamicAdar),
+            min_count,
+            half_life_days,
+            conditions: resolve.edge_conditions(self.conditions, relation)?,
+            past_audience,
+        })
+    }
+}
+
+impl Shared {
+    pub(crate) fn model_requests(&self) -> Vec<ModelRequest> {
+        match self.formula {
+            Formula::AdamicAdar | Formula::ResourceAllocation => {
+                vec![ModelRequest::Degree { relation: self.target_relation, reversed: !self.target_reversed }]
+            }
+            Formula::Count | Formula::Cosine => Vec::new(),
+        }
+    }
+
+    /// What the rarity of a neighbor adds as a factor.
+    fn rarity(
+        &self,
+        context: &Context<'_>,
+        hop: &Hop<'_>,
+        middle: NodeId,
+        kind: crate::graph::KindId,
+    ) -> f64 {
+        let key = context.graph.nodes(kind).key(middle);
+        let degree = || {
+            let reversed = !self.target_reversed;
+            f64::from(context.models.degree(hop.graph(), self.target_relation, reversed, key))
+        };
+        match self.formula {
+            Formula::Count | Formula::Cosine => 1.0,
+            Formula::AdamicAdar => 1.0 / libm::log(degree()),
+            Formula::ResourceAllocation => 1.0 / degree(),
+        }
+    }
+}
+
+impl Signal for Shared {
+    fn read<'q>(&'q self, context: Context<'q>, scratch: &mut Scratch) -> Box<dyn Reading + 'q> {
+        let hop = context.hop(self.relation, self.reversed, &self.conditions, self.past_audience);
+        // The same conditions hold on the far side when it is the same relation.
+        let far = if self.target_relation == self.relation { self.conditions.as_slice() } else { &[] };
+        let onward = context.hop(self.target_relation, !self.target_reversed, far, self.past_audience);
+        let back = context.hop(self.target_relation, self.target_reversed, far, self.past_audience);
+        let decay = Decay::new(self.half_life_days, context.as_of);
+        let middle_kind = hop.to();
+        let weigh = |weight: f32, time: u32| match self.formula {
+            Formula::Count => 1.0,
+            _ => f64::from(weight) * decay.factor(time),
+        };
+        let mut middles: Vec<Middle> = context
+            .source
+            .steps(self.relation, self.reversed, &hop)
+            .into_iter()
+            .map(|step| Middle { node: step.target, weight: weigh(step.weight, step.time), scale: 0.0 })
+            .collect();
+        let is_cut = middles.len() > SHARED_NEIGHBORS_MAX;
+        if is_cut {
+            let keys = context.graph.nodes(middle_kind);
+            middles.sort_by(|a, b| {
+                b.weight.total_cmp(&a.weight).then_with(|| keys.key(a.node).cmp(keys.key(b.node)))
+            });
+            middles.truncate(SHARED_NEIGHBORS_MAX);
+            middles.sort_by_key(|middle| middle.node);
+        }
+        let source_length = middles.iter().map(|middle| units(middle.weight * middle.weight)).sum::<u64>();
+        let mut sums = scratch.take(context.graph.nodes(context.to).node_count());
+        for middle in &mut middles {
+            middle.scale = middle.weight * self.rarity(&context, &onward, middle.node, middle_kind);
+            add_neighbors(&mut sums, &onward, middle, &decay, self.formula);
+            if (context.cancelled)() {
+                break;
+            }
+        }
+        Box::new(SharedReading {
+            signal: self,
+            context,
+            back,
+            decay,
+            sums,
+            middles,
+            source_length: libm::sqrt(value_of(source_length)),
+            is_cut,
+        })
+    }
+}
+
+/// One neighbor of the source.
+struct Middle {
+    node: NodeId,
+    /// Of the source's edge, decayed.
+    weight: f64,
+    /// Weight times rarity: what the far edge's weight is multiplied with.
+    scale: f64,
+}
+
+fn term(value: f64) -> u64 {
+    units(value).min(TERM_UNITS_MAX) | (1 << COUNT_SHIFT)
+}
+
+/// Adds one term to each node next to `middle`.
+// hot
+fn add_neighbors(sums: &mut Accumulator, onward: &Hop<'_>, middle: &Middle, decay: &Decay, formula: Formula) {
+    let Some(runs) = onward.unchecked_runs(middle.node.index()) else {
+        onward.visit(middle.node.index(), &mut |step| {
+            let weight = if formula == Formula::Count {
+                1.0
+            } else {
+                f64::from(step.weight) * decay.factor(step.time)
+            };
+            sums.add(step.target, term(middle.scale * weight));
+        });
+        return;
+    };
+    for run in runs {
+        let (targets, weights, times) = (run.targets(), run.weights(), run.times());
+        let is_weighted = formula != Formula::Count && !weights.is_empty();
+        let is_decayed = formula != Formula::Count && decay.is_on() && !times.is_empty();
+        match (is_weighted, is_decayed) {
+            (false, false) => sums.add_to_all(targets, term(middle.scale)),
+            (true, false) => {
+                for (target, weight) in targets.iter().zip(weights) {
+                    sums.add(NodeId::from_raw(*target), term(middle.scale * f64::from(*weight)));
+                }
+            }
+            (false, true) => {
+                for (target, time) in targets.iter().zip(times) {
+                    sums.add(NodeId::from_raw(*target), term(middle.scale * decay.factor(*time)));
+                }
+            }
+            (true, true) => {
+                for ((target, weight), time) in targets.iter().zip(weights).zip(times) {
+                    let value = middle.scale * f64::from(*weight) * decay.factor(*time);
+                    sums.add(NodeId::from_raw(*target), term(value));
+                }
+            }
+        }
+    }
+}
+
+struct SharedReading<'q> {
+    signal: &'q Shared,
+    context: Context<'q>,
+    /// From a candidate to its own neighbors.
+    back: Hop<'q>,
+    decay: Decay,
+    sums: Accumulator,
+    /// Sorted by node.
+    middles: Vec<Middle>,
+    source_length: f64,
+    is_cut: bool,
+}
+
+impl SharedReading<'_> {
+    /// The neighbors shared with a candidate, with what each counts.
+    fn shared_with(&self, candidate: NodeId) -> Vec<(NodeId, f64)> {
+        let mut shared = Vec::new();
+        self.back.visit(candidate.index(), &mut |step| {
+            if let Ok(position) = self.middles.binary_search_by_key(&step.target, |middle| middle.node) {
+                let weight = match self.signal.formula {
+                    Formula::Count => 1.0,
+                    _ => f64::from(step.weight) * self.decay.factor(step.time),
+                };
+                shared.push((step.target, self.middles[position].scale * weight));
+            }
+        });
+        shared
+    }
+
+    fn target_length(&self, candidate: NodeId) -> f64 {
+        let mut squared = 0;
+        self.back.visit(candidate.index(), &mut |step| {
+            let weight = f64::from(step.weight) * self.decay.factor(step.time);
+            squared += units(weight * weight);
+        });
+        libm::sqrt(value_of(squared))
+    }
+}
+
+impl Reading for SharedReading<'_> {
+    fn expand(&self, cap: usize, allows: &dyn Fn(NodeId) -> bool) -> Expansion {
+        let mut shortlist = Shortlist::new(cap, self.context.graph.nodes(self.context.to), allows);
+        self.sums.for_each(&mut |node, packed| {
+            if packed >> COUNT_SHIFT >= self.signal.min_count {
+                shortlist.offer(node, packed & SUM_MASK);
+            }
+        });
+        let mut expansion = shortlist.finish();
+        expansion.is_cut |= self.is_cut;
+        expansion
+    }
+
+    fn measure(&self, candidates: &[NodeId], raw: &mut [f64]) {
+        for (candidate, raw) in candidates.iter().zip(raw) {
+            let packed = self.sums.get(*candidate);
+            if packed >> COUNT_SHIFT < self.signal.min_count {
+                continue;
+            }
+            let sum = value_of(packed & SUM_MASK);
+            *raw = match self.signal.formula {
+                Formula::Cosine => {
+                    let lengths = self.source_length * self.target_length(*candidate);
+                    if lengths > 0.0 { sum / lengths } else { 0.0 }
+                }
+                _ => sum,
+            };
+        }
+    }
+
+    fn evidence(&self, candidate: NodeId, limit: usize) -> EvidenceList {
+        if self.signal.past_audience {
+            return EvidenceList::withheld();
+        }
+        let kind = self.back.to();
+        let keys = self.context.graph.nodes(kind);
+        let mut shared = self.shared_with(candidate);
+        shared.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| keys.key(a.0).cmp(keys.key(b.0))));
+        let left_out = shared.len().saturating_sub(limit);
+        let schema = self.context.graph.schema();
+        let name = |relation: RelationId, against: bool| {
+            format!("{}{}", if against { "<" } else { "" }, schema.relations()[relation.index()].name)
+        };
+        let relations = vec![
+            name(self.signal.relation, self.signal.reversed),
+            name(self.signal.target_relation, !self.signal.target_reversed),
+        ];
+        let items = shared.iter().take(limit).map(|(middle, strength)| Evidence::Path {
+            path: vec![
+                self.context.source_ref(),
+                self.context.node_ref(kind, *middle),
+                self.context.target(candidate),
+            ],
+            relations: relations.clone(),
+            strength: *strength,
+        });
+        EvidenceList { items: items.collect(), left_out }
+    }
+
+    fn release(self: Box<Self>, scratch: &mut Scratch) {
+        scratch.give(self.sums);
+    }
+}

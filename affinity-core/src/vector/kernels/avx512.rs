@@ -1,0 +1,129 @@
+//! x86-64 with AVX-512F: two registers of sixteen lanes.
+
+use std::arch::x86_64::{
+    __m512, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps, _mm_shuffle_ps, _mm256_add_ps,
+    _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm512_add_ps, _mm512_castps_pd,
+    _mm512_castps512_ps256, _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_setzero_ps,
+    _mm512_sub_ps,
+};
+
+use super::lanes::{LANES, padded};
+use super::rows::Rows;
+
+/// Proof that this processor has AVX-512F.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Avx512(());
+
+impl Avx512 {
+    /// `None` where the processor or the operating system lacks it.
+    pub(super) fn detect() -> Option<Self> {
+        is_x86_feature_detected!("avx512f").then_some(Self(()))
+    }
+
+    pub(super) fn dot(self, left: &[f32], right: &[f32]) -> f32 {
+        // SAFETY: `detect` is the only constructor, so the processor has AVX-512F.
+        unsafe { dot(left, right) }
+    }
+
+    pub(super) fn squared_distance(self, left: &[f32], right: &[f32]) -> f32 {
+        // SAFETY: `detect` is the only constructor, so the processor has AVX-512F.
+        unsafe { squared_distance(left, right) }
+    }
+
+    pub(super) fn dot_rows(self, query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
+        // SAFETY: `detect` is the only constructor, so the processor has AVX-512F.
+        unsafe { dot_rows(query, rows, wanted, out) }
+    }
+
+    pub(super) fn squared_distance_rows(
+        self,
+        query: &[f32],
+        rows: Rows<'_>,
+        wanted: u64,
+        out: &mut [f32; 64],
+    ) {
+        // SAFETY: `detect` is the only constructor, so the processor has AVX-512F.
+        unsafe { squared_distance_rows(query, rows, wanted, out) }
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn dot_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
+    rows.compare(wanted, out, |row| dot(query, row));
+}
+
+#[target_feature(enable = "avx512f")]
+fn squared_distance_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
+    rows.compare(wanted, out, |row| squared_distance(query, row));
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn dot(left: &[f32], right: &[f32]) -> f32 {
+    assert_eq!(left.len(), right.len(), "vectors of different dimension");
+    let (left, left_tail) = left.as_chunks::<LANES>();
+    let (right, right_tail) = right.as_chunks::<LANES>();
+    let mut sums = [_mm512_setzero_ps(); 2];
+    for (xs, ys) in left.iter().zip(right) {
+        sums = add_products(xs, ys, sums);
+    }
+    if !left_tail.is_empty() {
+        sums = add_products(&padded(left_tail), &padded(right_tail), sums);
+    }
+    total(sums)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn squared_distance(left: &[f32], right: &[f32]) -> f32 {
+    assert_eq!(left.len(), right.len(), "vectors of different dimension");
+    let (left, left_tail) = left.as_chunks::<LANES>();
+    let (right, right_tail) = right.as_chunks::<LANES>();
+    let mut sums = [_mm512_setzero_ps(); 2];
+    for (xs, ys) in left.iter().zip(right) {
+        sums = add_squared_differences(xs, ys, sums);
+    }
+    if !left_tail.is_empty() {
+        sums = add_squared_differences(&padded(left_tail), &padded(right_tail), sums);
+    }
+    total(sums)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add_products(xs: &[f32; LANES], ys: &[f32; LANES], sums: [__m512; 2]) -> [__m512; 2] {
+    let (xs, ys) = (load(xs), load(ys));
+    [_mm512_fmadd_ps(xs[0], ys[0], sums[0]), _mm512_fmadd_ps(xs[1], ys[1], sums[1])]
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add_squared_differences(xs: &[f32; LANES], ys: &[f32; LANES], sums: [__m512; 2]) -> [__m512; 2] {
+    let (xs, ys) = (load(xs), load(ys));
+    let differences = [_mm512_sub_ps(xs[0], ys[0]), _mm512_sub_ps(xs[1], ys[1])];
+    [
+        _mm512_fmadd_ps(differences[0], differences[0], sums[0]),
+        _mm512_fmadd_ps(differences[1], differences[1], sums[1]),
+    ]
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(chunk: &[f32; LANES]) -> [__m512; 2] {
+    let first = chunk.as_ptr();
+    // SAFETY: the chunk holds 32 floats, and these loads need no alignment.
+    unsafe { [_mm512_loadu_ps(first), _mm512_loadu_ps(first.add(16))] }
+}
+
+/// The same folds as the scalar twin: 16, 8, 4, 2, 1.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn total(sums: [__m512; 2]) -> f32 {
+    let sixteen = _mm512_add_ps(sums[0], sums[1]);
+    // Taken out as doubles: the extraction of eight floats needs AVX-512DQ.
+    let upper = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(sixteen)));
+    let eight = _mm256_add_ps(_mm512_castps512_ps256(sixteen), upper);
+    let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+}

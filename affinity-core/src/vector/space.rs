@@ -1,0 +1,295 @@
+//! The vectors of one kind of node for one purpose.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::error::VectorError;
+use super::kernels::Kernel;
+use super::metric::Metric;
+use super::page::{PAGE_SLOTS, PageBuilder, VectorPage};
+
+/// Largest squared length of a vector compared by product or distance.
+///
+/// By Cauchy-Schwarz no partial sum of a product then exceeds an eighth of the largest float, and
+/// no squared distance half of it: similarities are finite.
+const SQUARED_NORM_MAX: f64 = f32::MAX as f64 / 8.0;
+
+/// What a space is called and what its vectors look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpaceParams {
+    /// Name, as in the platform's schema.
+    pub name: String,
+    /// Components of every vector.
+    pub dimension: usize,
+    /// How two vectors are compared.
+    pub metric: Metric,
+}
+
+/// A vector that enters a space, as its source gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewVector {
+    /// As many finite numbers as the space has dimensions.
+    pub components: Vec<f32>,
+    /// Who may read it: an id in the engine's table of audiences.
+    pub audience: u32,
+}
+
+/// What becomes of one node's vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VectorChange {
+    /// Index of the node within its kind, dense: memory grows with the largest.
+    pub node: usize,
+    /// The new vector; `None` removes the old one, if any.
+    pub vector: Option<NewVector>,
+}
+
+/// A vector checked and scaled by a space, ready to be compared with those in it.
+#[derive(Clone, Debug)]
+pub struct PreparedQuery(Vec<f32>);
+
+impl PreparedQuery {
+    /// The components, of length 1 in a cosine space.
+    #[must_use]
+    pub fn components(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+/// What happens to one slot of a page.
+enum SlotChange {
+    Keep,
+    Remove,
+    Put(Vec<f32>, u32),
+}
+
+/// An immutable set of vectors, at most one per node.
+///
+/// ```
+/// use affinity_core::vector::{Kernel, Metric, NewVector, Scan, Space, SpaceParams, VectorChange};
+///
+/// let params = SpaceParams { name: "profile".into(), dimension: 2, metric: Metric::Cosine };
+/// let vectors = [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]];
+/// let changes = vectors.iter().enumerate().map(|(node, components)| VectorChange {
+///     node,
+///     vector: Some(NewVector { components: components.to_vec(), audience: 0 }),
+/// });
+/// let space = Space::empty(params, Kernel::detect()).with_changes(changes.collect())?;
+///
+/// let query = space.prepare(&[0.0, 3.0])?;
+/// let mut found = Vec::new();
+/// let scan = Scan {
+///     query: &query,
+///     limit: 2,
+///     allowed: &mut |_page, present| present,
+///     visible: &|audience| audience == 0,
+///     by_key: &|a, b| a.cmp(&b),
+///     cancelled: &|| false,
+/// };
+/// assert_eq!(space.scan(scan, &mut found), Ok(3));
+/// assert_eq!(found.iter().map(|neighbor| neighbor.node).collect::<Vec<_>>(), [2, 1]);
+/// assert_eq!(space.similarity(&query, 1), Some(0.8));
+/// # Ok::<(), affinity_core::vector::VectorError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Space {
+    params: Arc<SpaceParams>,
+    kernel: Kernel,
+    count: usize,
+    /// `pages[p]` holds nodes `64 p .. 64 p + 64`; the last one is never `None`.
+    pages: Vec<Option<Arc<VectorPage>>>,
+}
+
+impl Space {
+    /// A space without vectors.
+    #[must_use]
+    pub fn empty(params: SpaceParams, kernel: Kernel) -> Self {
+        Self { params: Arc::new(params), kernel, count: 0, pages: Vec::new() }
+    }
+
+    /// A space as read back from a snapshot, `pages[p]` for nodes `64 p .. 64 p + 64`.
+    ///
+    /// # Errors
+    /// [`VectorError::WrongDimension`] when a page has another dimension than `params`.
+    pub fn from_pages(
+        params: SpaceParams,
+        kernel: Kernel,
+        pages: Vec<Option<VectorPage>>,
+    ) -> Result<Self, VectorError> {
+        let mut space = Self::empty(params, kernel);
+        for page in pages.iter().flatten() {
+            space.check_dimension(page.dimension())?;
+        }
+        space.pages = pages.into_iter().map(|page| page.filter(|p| p.count() > 0).map(Arc::new)).collect();
+        space.settle();
+        Ok(space)
+    }
+
+    /// This space with some vectors added, replaced or removed; the last change of a node holds.
+    ///
+    /// Equal to a space built from the resulting vectors. Pages without a changed node are shared
+    /// with `self`. O(changed pages · 64 · dimension + pages).
+    ///
+    /// # Errors
+    /// A [`VectorError`] for the first vector that does not fit; no change is applied then.
+    pub fn with_changes(&self, changes: Vec<VectorChange>) -> Result<Self, VectorError> {
+        let mut by_node = BTreeMap::new();
+        for VectorChange { node, vector } in changes {
+            let checked = match vector {
+                Some(new) => Some((self.checked(new.components)?, new.audience)),
+                None => None,
+            };
+            by_node.insert(node, checked);
+        }
+        let mut next = self.clone();
+        let mut rest = by_node.into_iter().peekable();
+        while let Some((node, _)) = rest.peek() {
+            let page_idx = node / PAGE_SLOTS;
+            let mut slots = [const { SlotChange::Keep }; PAGE_SLOTS];
+            while let Some((node, vector)) = rest.next_if(|(node, _)| node / PAGE_SLOTS == page_idx) {
+                slots[node % PAGE_SLOTS] = match vector {
+                    Some((components, audience)) => SlotChange::Put(components, audience),
+                    None => SlotChange::Remove,
+                };
+            }
+            let page = self.changed_page(page_idx, &slots);
+            if page_idx >= next.pages.len() {
+                next.pages.resize(page_idx + 1, None);
+            }
+            next.pages[page_idx] = page.map(Arc::new);
+        }
+        next.settle();
+        Ok(next)
+    }
+
+    /// Name, dimension and metric.
+    #[must_use]
+    pub fn params(&self) -> &SpaceParams {
+        &self.params
+    }
+
+    /// How vectors are compared.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        self.params.metric
+    }
+
+    /// The kernel that compares them.
+    #[must_use]
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    /// Number of vectors.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// All pages: `pages()[p]` holds nodes `64 p .. 64 p + 64`. Missing pages hold no vectors.
+    #[must_use]
+    pub fn pages(&self) -> &[Option<Arc<VectorPage>>] {
+        &self.pages
+    }
+
+    /// The stored vector of `node` and its audience.
+    #[must_use]
+    pub fn vector(&self, node: usize) -> Option<(&[f32], u32)> {
+        self.pages.get(node / PAGE_SLOTS)?.as_ref()?.vector(node % PAGE_SLOTS)
+    }
+
+    /// `components` checked, and scaled to length 1 in a cosine space.
+    ///
+    /// # Errors
+    /// A [`VectorError`] when they cannot be compared with the vectors of this space.
+    pub fn prepare(&self, components: &[f32]) -> Result<PreparedQuery, VectorError> {
+        self.checked(components.to_vec()).map(PreparedQuery)
+    }
+
+    /// The stored vector of `node` as a query, bit for bit as stored.
+    #[must_use]
+    pub fn query_of(&self, node: usize) -> Option<PreparedQuery> {
+        self.vector(node).map(|(components, _)| PreparedQuery(components.to_vec()))
+    }
+
+    /// How near `node` is to `query`: the same number as a scan gives. `None` without a vector.
+    ///
+    /// # Panics
+    /// If the query was prepared by a space of another dimension.
+    #[must_use]
+    // hot
+    pub fn similarity(&self, query: &PreparedQuery, node: usize) -> Option<f32> {
+        let (components, _) = self.vector(node)?;
+        let mut similarity = [match self.metric() {
+            Metric::Cosine | Metric::Dot => self.kernel.dot(&query.0, components),
+            Metric::L2 => self.kernel.squared_distance(&query.0, components),
+        }];
+        self.metric().similarities(&mut similarity);
+        // NaN is possible only while the checksums of a damaged snapshot are still being read.
+        (!similarity[0].is_nan()).then_some(similarity[0])
+    }
+
+    /// The page of `page_idx` with `slots` applied; `None` when no vector is left.
+    fn changed_page(&self, page_idx: usize, slots: &[SlotChange; PAGE_SLOTS]) -> Option<VectorPage> {
+        let old = self.pages.get(page_idx).and_then(Option::as_deref);
+        let added = slots.iter().filter(|slot| matches!(slot, SlotChange::Put(..))).count();
+        let room = PAGE_SLOTS.min(old.map_or(0, VectorPage::count) + added);
+        let mut builder = PageBuilder::with_capacity(room, self.params.dimension);
+        for (slot, change) in slots.iter().enumerate() {
+            let kept = match change {
+                SlotChange::Keep => old.and_then(|page| page.vector(slot)),
+                SlotChange::Remove => None,
+                SlotChange::Put(components, audience) => Some((components.as_slice(), *audience)),
+            };
+            if let Some((components, audience)) = kept {
+                builder.push(slot, components, audience);
+            }
+        }
+        builder.finish(self.params.dimension)
+    }
+
+    /// Drops empty pages at the end, so that equal contents have equal pages, and counts.
+    fn settle(&mut self) {
+        while self.pages.last().is_some_and(Option::is_none) {
+            self.pages.pop();
+        }
+        self.count = self.pages.iter().flatten().map(|page| page.count()).sum();
+    }
+
+    fn check_dimension(&self, got: usize) -> Result<(), VectorError> {
+        let expected = self.params.dimension;
+        if got == expected {
+            return Ok(());
+        }
+        Err(VectorError::WrongDimension { space: self.params.name.clone(), expected, got })
+    }
+
+    /// The vector as it is stored, or why it cannot be.
+    fn checked(&self, mut components: Vec<f32>) -> Result<Vec<f32>, VectorError> {
+        let space = || self.params.name.clone();
+        self.check_dimension(components.len())?;
+        if let Some(component) = components.iter().position(|c| !c.is_finite()) {
+            return Err(VectorError::NotFinite { space: space(), component });
+        }
+        // In doubles the squares of floats neither overflow nor vanish.
+        let squared_norm: f64 = components.iter().map(|c| f64::from(*c) * f64::from(*c)).sum();
+        match self.params.metric {
+            Metric::Cosine if squared_norm == 0.0 => {
+                return Err(VectorError::ZeroNorm { space: space() });
+            }
+            Metric::Cosine => scale(&mut components, squared_norm.sqrt()),
+            Metric::Dot | Metric::L2 if squared_norm > SQUARED_NORM_MAX => {
+                return Err(VectorError::NormTooLarge { space: space() });
+            }
+            Metric::Dot | Metric::L2 => {}
+        }
+        Ok(components)
+    }
+}
+
+/// Divides each component by `norm`, which is at least the largest of them.
+#[expect(clippy::cast_possible_truncation, reason = "rounds a number in [-1, 1] to the nearest float")]
+fn scale(components: &mut [f32], norm: f64) {
+    for component in components {
+        *component = (f64::from(*component) / norm) as f32;
+    }
+}
