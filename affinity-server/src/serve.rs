@@ -40,10 +40,7 @@ impl fmt::Display for ServeError {
         match self {
             Self::Database { source } => source.fmt(f),
             Self::Bind { addr, .. } => {
-                write!(
-                    f,
-                    "cannot listen on {addr}; choose another with --addr or AFFINITY_ADDR"
-                )
+                write!(f, "cannot listen on {addr}; choose another with --addr or AFFINITY_ADDR")
             }
             Self::System { .. } => write!(f, "the system does not let the server run"),
         }
@@ -87,19 +84,10 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     Ok(stopped?)
 }
 
-async fn serve_from(
-    config: &Config,
-    database: &Database,
-    mut stop: StopSignals,
-) -> Result<(), ServeError> {
+async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals) -> Result<(), ServeError> {
     tracing::info!("database at {}", database.place());
-    if database
-        .embedded()
-        .is_some_and(|embedded| embedded.is_attached())
-    {
-        tracing::warn!(
-            "another process keeps this data directory's database; it ends with that process"
-        );
+    if database.embedded().is_some_and(|embedded| embedded.is_attached()) {
+        tracing::warn!("another process keeps this data directory's database; it ends with that process");
     }
     tokio::select! {
         () = stop.received() => return Ok(()),
@@ -107,13 +95,8 @@ async fn serve_from(
     };
     let listener = TcpListener::bind(config.addr)
         .await
-        .map_err(|source| ServeError::Bind {
-            addr: config.addr,
-            source,
-        })?;
-    let addr = listener
-        .local_addr()
-        .map_err(|source| ServeError::System { source })?;
+        .map_err(|source| ServeError::Bind { addr: config.addr, source })?;
+    let addr = listener.local_addr().map_err(|source| ServeError::System { source })?;
     tracing::info!("listening on http://{addr}");
     let router = Router::new().route("/livez", get(|| async { "ok\n" }));
     axum::serve(listener, router)
@@ -130,10 +113,7 @@ struct StopSignals {
 
 impl StopSignals {
     fn install() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     async fn received(&mut self) {

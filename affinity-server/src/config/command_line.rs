@@ -89,8 +89,8 @@ impl Invocation {
     /// # Errors
     /// When the command line is wrong or asks for help, or a setting is wrong.
     pub fn from_environment() -> Result<Self, InvocationError> {
-        let directory = std::env::current_dir()
-            .map_err(|source| InvocationError::CurrentDirectory { source })?;
+        let directory =
+            std::env::current_dir().map_err(|source| InvocationError::CurrentDirectory { source })?;
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -123,9 +123,7 @@ impl Invocation {
     ) -> Result<Self, InvocationError> {
         let matches = command()
             .try_get_matches_from(command_line)
-            .map_err(|source| InvocationError::CommandLine {
-                source: Box::new(source),
-            })?;
+            .map_err(|source| InvocationError::CommandLine { source: Box::new(source) })?;
         let task = match matches.subcommand_name() {
             Some("database-url") => Task::DatabaseUrl,
             _ => Task::Serve,
@@ -159,10 +157,7 @@ fn argument(setting: &'static Setting) -> Arg {
     Arg::new(setting.name)
         .long(setting.name)
         .value_name(setting.placeholder)
-        .help(format!(
-            "{}{default} [env: {}]",
-            setting.help, setting.variable
-        ))
+        .help(format!("{}{default} [env: {}]", setting.help, setting.variable))
         // Given after a subcommand as well as before it.
         .global(true)
         // Parsed with the other sources, so that every wrong value is reported in the same way.
@@ -174,11 +169,6 @@ fn flags(matches: &ArgMatches) -> Vec<(&'static str, String)> {
     SETTINGS
         .into_iter()
         .chain([&CONFIG])
-        .filter_map(|setting| {
-            Some((
-                setting.name,
-                innermost.get_one::<String>(setting.name)?.clone(),
-            ))
-        })
+        .filter_map(|setting| Some((setting.name, innermost.get_one::<String>(setting.name)?.clone())))
         .collect()
 }
