@@ -8,3 +8,6 @@
 mod cluster;
 mod embedded_database;
 mod command_line;
+mod teraffi_schema;
+mod teraffi_rules;
+mod change_feed_sql;
