@@ -6,6 +6,7 @@
 )]
 
 mod cluster;
+mod server_process;
 mod embedded_database;
 mod command_line;
 mod teraffi_schema;
