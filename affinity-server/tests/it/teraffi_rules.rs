@@ -63,16 +63,23 @@ async fn transitions_are_those_of_the_inventory_and_no_others() {
     let mut allowed = 0;
     for (machine, states) in &machines {
         let (table, column) = machine.split_once('.').unwrap();
-        let row: String = sqlx::query_scalar(AssertSqlSafe(format!("select id::text from teraffi.{table} order by id limit 1")))
-            .fetch_one(&mut *connection)
-            .await
-            .unwrap();
+        let row: String = sqlx::query_scalar(AssertSqlSafe(format!(
+            "select id::text from teraffi.{table} order by id limit 1"
+        )))
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
         for (from, successors) in &states.transitions {
             for to in states.transitions.keys().filter(|to| *to != from) {
                 let (before, along) = surroundings(machine, to);
                 run(&mut connection, "begin; set local session_replication_role = replica").await.unwrap();
                 // As if the row had come to this state on its way, which the triggers would not let us write at once.
-                run(&mut connection, &format!("update teraffi.{table} set {before}, {column} = '{from}' where id = '{row}'")).await.unwrap();
+                run(
+                    &mut connection,
+                    &format!("update teraffi.{table} set {before}, {column} = '{from}' where id = '{row}'"),
+                )
+                .await
+                .unwrap();
                 if (machine.as_str(), to.as_str()) == ("creative_assets.approval_status", "pending") {
                     let copy = "insert into teraffi.creative_assets
                         select (jsonb_populate_record(a, jsonb_build_object('id', gen_random_uuid(), 'parent_asset_id', a.id, 'version', 2))).*
@@ -80,19 +87,29 @@ async fn transitions_are_those_of_the_inventory_and_no_others() {
                     run(&mut connection, copy).await.unwrap();
                 }
                 run(&mut connection, "set local session_replication_role = origin").await.unwrap();
-                let statement = format!("update teraffi.{table} set {column} = '{to}'{along} where id = '{row}'");
+                let statement =
+                    format!("update teraffi.{table} set {column} = '{to}'{along} where id = '{row}'");
                 let result = run(&mut connection, &statement).await;
                 if successors.contains(to) {
                     allowed += 1;
-                    assert_eq!(result.unwrap_or_else(|error| panic!("{from}: {statement}: {error}")), 1, "{from}: {statement}");
+                    assert_eq!(
+                        result.unwrap_or_else(|error| panic!("{from}: {statement}: {error}")),
+                        1,
+                        "{from}: {statement}"
+                    );
                 } else {
                     let error = result.expect_err(&statement);
-                    assert_eq!(refusal(&error), ("23514".into(), "affinity_transition".into()), "{from}: {statement}: {error}");
+                    assert_eq!(
+                        refusal(&error),
+                        ("23514".into(), "affinity_transition".into()),
+                        "{from}: {statement}: {error}"
+                    );
                     let error = error.into_database_error().unwrap();
                     let error = error.downcast_ref::<PgDatabaseError>();
                     // Two machines of one row may both refuse; the message names the one that did.
                     assert_eq!(error.table(), Some(table), "{statement}");
-                    let expected: BTreeSet<_> = successors.iter().map(|state| format!("\"{state}\"")).collect();
+                    let expected: BTreeSet<_> =
+                        successors.iter().map(|state| format!("\"{state}\"")).collect();
                     if error.column() == Some(column) && !expected.is_empty() {
                         let list: Vec<_> = expected.into_iter().collect();
                         assert_eq!(error.detail(), Some(format!("allowed: {}", list.join(", ")).as_str()));
@@ -102,7 +119,13 @@ async fn transitions_are_those_of_the_inventory_and_no_others() {
             }
         }
     }
-    assert_eq!(allowed, machines.values().map(|machine| machine.transitions.values().map(Vec::len).sum::<usize>()).sum::<usize>());
+    assert_eq!(
+        allowed,
+        machines
+            .values()
+            .map(|machine| machine.transitions.values().map(Vec::len).sum::<usize>())
+            .sum::<usize>()
+    );
 }
 
 #[tokio::test]
@@ -130,7 +153,12 @@ async fn rows_start_in_the_initial_state_only() {
             if *state == states.initial {
                 assert_eq!(again.unwrap().rows_affected(), 1, "{machine} {state}");
             } else {
-                check_refused(again.map(|done| done.rows_affected()), "23514", "affinity_transition", &format!("{machine} {state}"));
+                check_refused(
+                    again.map(|done| done.rows_affected()),
+                    "23514",
+                    "affinity_transition",
+                    &format!("{machine} {state}"),
+                );
             }
             run(&mut connection, "rollback").await.unwrap();
         }
@@ -149,11 +177,18 @@ async fn guards_hold_back_transitions_until_their_condition_is_met() {
     // TER-62: a pending partnership is not executed, and completion goes with completed.
     let execute = "update teraffi.partnerships set stage = 'execution' where id::text like '%b1'";
     check_refused(run(&mut connection, execute).await, "23514", guard, execute);
-    run(&mut connection, "update teraffi.partnerships set status = 'active' where id::text like '%b1'").await.unwrap();
+    run(&mut connection, "update teraffi.partnerships set status = 'active' where id::text like '%b1'")
+        .await
+        .unwrap();
     run(&mut connection, execute).await.unwrap();
     let complete = "update teraffi.partnerships set status = 'completed' where id::text like '%b1'";
     check_refused(run(&mut connection, complete).await, "23514", guard, complete);
-    run(&mut connection, "update teraffi.partnerships set stage = 'performance_tracking' where id::text like '%b1'").await.unwrap();
+    run(
+        &mut connection,
+        "update teraffi.partnerships set stage = 'performance_tracking' where id::text like '%b1'",
+    )
+    .await
+    .unwrap();
     let stage_alone = "update teraffi.partnerships set stage = 'completion' where id::text like '%b1'";
     check_refused(run(&mut connection, stage_alone).await, "23514", guard, stage_alone);
     run(&mut connection, "update teraffi.partnerships set stage = 'completion', status = 'completed' where id::text like '%b1'").await.unwrap();
@@ -162,11 +197,18 @@ async fn guards_hold_back_transitions_until_their_condition_is_met() {
     run(&mut connection, "update teraffi.partnership_milestones set status = 'in_progress'").await.unwrap();
     let done = "update teraffi.partnership_milestones set status = 'completed'";
     check_refused(run(&mut connection, done).await, "23514", guard, done);
-    run(&mut connection, "update teraffi.partnership_milestones set status = 'completed', approved_at = now(),
-        approved_by = '00000000-0000-0000-0000-0000000000a2'").await.unwrap();
+    run(
+        &mut connection,
+        "update teraffi.partnership_milestones set status = 'completed', approved_at = now(),
+        approved_by = '00000000-0000-0000-0000-0000000000a2'",
+    )
+    .await
+    .unwrap();
 
     // TER-67: back to pending by a new version only; TER-29: its version follows its parent.
-    run(&mut connection, "update teraffi.creative_assets set approval_status = 'revision_requested'").await.unwrap();
+    run(&mut connection, "update teraffi.creative_assets set approval_status = 'revision_requested'")
+        .await
+        .unwrap();
     let back = "update teraffi.creative_assets set approval_status = 'pending' where version = 1";
     check_refused(run(&mut connection, back).await, "23514", guard, back);
     run(&mut connection, "insert into teraffi.creative_assets (workspace_id, title, file_name, file_size, file_type, mime_type, file_url,
@@ -174,15 +216,21 @@ async fn guards_hold_back_transitions_until_their_condition_is_met() {
         select workspace_id, title, file_name, file_size, file_type, mime_type, file_url, asset_type, id, uploaded_by
         from teraffi.creative_assets").await.unwrap();
     assert_eq!(run(&mut connection, back).await.unwrap(), 1);
-    let versions: Vec<i32> =
-        sqlx::query_scalar("select version from teraffi.creative_assets order by 1").fetch_all(&mut *connection).await.unwrap();
+    let versions: Vec<i32> = sqlx::query_scalar("select version from teraffi.creative_assets order by 1")
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap();
     assert_eq!(versions, [1, 2]);
 }
 
 #[tokio::test]
 async fn updated_at_follows_changes_and_only_changes() {
     let pool = world("updated_at").await;
-    let tables: Vec<String> = sqlx::query_scalar("select table_name::text from affinity.updated_at order by 1").fetch_all(&pool).await.unwrap();
+    let tables: Vec<String> =
+        sqlx::query_scalar("select table_name::text from affinity.updated_at order by 1")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
     let with_column: Vec<String> = sqlx::query_scalar(
         "select c.relname::text from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'updated_at'
          where c.relnamespace = 'teraffi'::regnamespace and c.relkind = 'r' order by 1",
@@ -192,13 +240,28 @@ async fn updated_at_follows_changes_and_only_changes() {
     .unwrap();
     assert_eq!(tables, with_column); // TER-D17: no table is forgotten
     for table in tables {
-        let newest = AssertSqlSafe(format!("select max(updated_at) from teraffi.{table}"));
-        let read = || async { sqlx::query_scalar::<_, Option<chrono::DateTime<chrono::Utc>>>(newest.clone()).fetch_one(&pool).await.unwrap() };
+        let newest = format!("select max(updated_at) from teraffi.{table}");
+        let read = || async {
+            sqlx::query_scalar::<_, Option<chrono::DateTime<chrono::Utc>>>(AssertSqlSafe(newest.clone()))
+                .fetch_one(&pool)
+                .await
+                .unwrap()
+        };
         let first = read().await;
         assert!(first.is_some(), "{table} has no row in the fixture");
-        run(&mut pool.acquire().await.unwrap(), &format!("update teraffi.{table} set created_at = created_at")).await.unwrap();
+        run(
+            &mut pool.acquire().await.unwrap(),
+            &format!("update teraffi.{table} set created_at = created_at"),
+        )
+        .await
+        .unwrap();
         assert_eq!(read().await, first, "{table}: nothing changed");
-        run(&mut pool.acquire().await.unwrap(), &format!("update teraffi.{table} set created_at = created_at - interval '1 minute'")).await.unwrap();
+        run(
+            &mut pool.acquire().await.unwrap(),
+            &format!("update teraffi.{table} set created_at = created_at - interval '1 minute'"),
+        )
+        .await
+        .unwrap();
         assert!(read().await > first, "{table}");
     }
 }
@@ -226,7 +289,10 @@ async fn audit_tells_who_changed_what_without_secrets() {
     .unwrap();
     let rows: Vec<Value> = rows.into_iter().map(|(row,)| row).collect();
     assert_eq!(rows.len(), 3, "{rows:#?}"); // the update that changed nothing left none
-    let actions: Vec<_> = rows.iter().map(|row| (row["entity_type"].as_str().unwrap(), row["action"].as_str().unwrap())).collect();
+    let actions: Vec<_> = rows
+        .iter()
+        .map(|row| (row["entity_type"].as_str().unwrap(), row["action"].as_str().unwrap()))
+        .collect();
     assert_eq!(actions, [("asset", "approved"), ("member", "updated"), ("workspace", "deleted")]);
     let member = &rows[1];
     assert_eq!(member["entity_id"], "00000000-0000-0000-0000-0000000000a1");
@@ -236,7 +302,10 @@ async fn audit_tells_who_changed_what_without_secrets() {
     assert_eq!(member["changes"]["password_hash"], json!({ "old": "[secret]", "new": "[secret]" }));
     assert_eq!(member["old_values"]["password_hash"], "[secret]");
     assert_eq!(rows[2]["entity_id"], "00000000-0000-0000-0000-0000000000e1");
-    assert_eq!((&rows[2]["new_values"], &rows[2]["old_values"]["role"]), (&Value::Null, &json!("collaborator")));
+    assert_eq!(
+        (&rows[2]["new_values"], &rows[2]["old_values"]["role"]),
+        (&Value::Null, &json!("collaborator"))
+    );
 
     let secrets: Vec<String> = sqlx::query_scalar(
         "select t from (select to_jsonb(a)::text as t from teraffi.audit_logs a union all select to_jsonb(c)::text from affinity.changes c) x
@@ -248,7 +317,11 @@ async fn audit_tells_who_changed_what_without_secrets() {
     assert_eq!(secrets, Vec::<String>::new());
 
     // TER-36
-    for statement in ["delete from teraffi.audit_logs", "update teraffi.audit_logs set reason = null", "truncate teraffi.audit_logs"] {
+    for statement in [
+        "delete from teraffi.audit_logs",
+        "update teraffi.audit_logs set reason = null",
+        "truncate teraffi.audit_logs",
+    ] {
         check_refused(run(&mut connection, statement).await, "23001", "affinity_append_only", statement);
     }
 }
@@ -325,11 +398,17 @@ async fn row_rules_fill_in_what_follows() {
     // TER-20, TER-22: the rate is copied, and later rates do not alter history.
     run(&mut connection, "update teraffi.partnerships set commission_rate = 0.1").await.unwrap();
     let (rate, amount): (String, String) =
-        sqlx::query_as("select commission_rate::text, commission_amount::text from teraffi.transactions").fetch_one(&mut *connection).await.unwrap();
+        sqlx::query_as("select commission_rate::text, commission_amount::text from teraffi.transactions")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
     assert_eq!((rate.as_str(), amount.as_str()), ("0.0800", "20000.00"));
     // TER-18
     let days: Option<i32> =
-        sqlx::query_scalar("select duration_days from teraffi.partnerships where title = 'A series'").fetch_one(&mut *connection).await.unwrap();
+        sqlx::query_scalar("select duration_days from teraffi.partnerships where title = 'A series'")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
     assert_eq!(days, Some(121));
     // TER-19: nothing is late in September; in October the milestone and its payment are.
     let overdue = |as_of: &'static str| AssertSqlSafe(format!("select teraffi.mark_overdue('{as_of}')"));
@@ -337,7 +416,10 @@ async fn row_rules_fill_in_what_follows() {
     let one: i64 = sqlx::query_scalar(overdue("2024-10-02")).fetch_one(&mut *connection).await.unwrap();
     assert_eq!((none, one), (0, 1));
     let states: (String, String) =
-        sqlx::query_as("select status::text, payment_status::text from teraffi.partnership_milestones").fetch_one(&mut *connection).await.unwrap();
+        sqlx::query_as("select status::text, payment_status::text from teraffi.partnership_milestones")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
     assert_eq!(states, ("overdue".into(), "overdue".into()));
     // TER-D11: the platform's account is one row however often it is asked for, and never a match.
     let accounts: Vec<(i64, i64)> = sqlx::query_as(
@@ -383,22 +465,33 @@ async fn success_patterns_count_a_partnership_once() {
 #[tokio::test]
 async fn visibility_of_a_profile_decides_its_audience() {
     let pool = world("visibility").await;
-    let audiences: Vec<(String, Vec<String>)> =
-        sqlx::query_as("select attributes ->> 'name', audience from teraffi.affinity_nodes where kind = 'Member'").fetch_all(&pool).await.unwrap();
+    let audiences: Vec<(String, Vec<String>)> = sqlx::query_as(
+        "select attributes ->> 'name', audience from teraffi.affinity_nodes where kind = 'Member'",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
     let audiences: BTreeMap<String, Vec<String>> = audiences.into_iter().collect();
     let principal = |kind: &str, end: &str| format!("{kind}:00000000-0000-0000-0000-0000000000{end}");
     // TER-04: the unverified member is not there. TER-06: the others by their profile_visibility.
     let expected = [
         ("Mei Lin", vec![principal("member", "a3")]),
-        ("Omar Haddad", vec![principal("member", "a2"), principal("partnership", "b1"), principal("partnership", "b2")]),
+        (
+            "Omar Haddad",
+            vec![principal("member", "a2"), principal("partnership", "b1"), principal("partnership", "b2")],
+        ),
         ("Sarah Bennett", vec!["everyone".to_owned()]),
     ];
     assert_eq!(audiences, expected.into_iter().map(|(name, audience)| (name.to_owned(), audience)).collect());
     run(&mut pool.acquire().await.unwrap(), "update teraffi.partnership_members set is_active = false, left_at = now() where partnership_id::text like '%b2';
         update teraffi.member_profiles set profile_visibility = 'network' where name = 'Mei Lin';
         update teraffi.members set status = 'suspended' where email like 'sarah%'").await.unwrap();
-    let after: Vec<(String, Vec<String>)> =
-        sqlx::query_as("select attributes ->> 'name', audience from teraffi.affinity_nodes where kind = 'Member' order by 1").fetch_all(&pool).await.unwrap();
+    let after: Vec<(String, Vec<String>)> = sqlx::query_as(
+        "select attributes ->> 'name', audience from teraffi.affinity_nodes where kind = 'Member' order by 1",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
     assert_eq!(
         after,
         [
@@ -408,6 +501,9 @@ async fn visibility_of_a_profile_decides_its_audience() {
     );
     // Left before the end: no longer partners, so not excluded from each other's lists either.
     let pairs: Vec<String> =
-        sqlx::query_scalar("select origin from teraffi.affinity_edges where relation = 'PARTNERS_WITH'").fetch_all(&pool).await.unwrap();
+        sqlx::query_scalar("select origin from teraffi.affinity_edges where relation = 'PARTNERS_WITH'")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
     assert_eq!(pairs, ["00000000-0000-0000-0000-0000000000b1"]);
 }

@@ -73,14 +73,20 @@ fn check_facts(area: &str, source: &BTreeSet<String>, found: &BTreeSet<String>) 
     let listed: BTreeMap<String, Vec<Difference>> =
         serde_json::from_str(include_str!("../../../fixtures/teraffi/differences.json")).unwrap();
     let listed = &listed[area];
-    assert!(listed.iter().all(|difference| difference.reason.len() > 5), "{area}: a difference without a reason");
+    assert!(
+        listed.iter().all(|difference| difference.reason.len() > 5),
+        "{area}: a difference without a reason"
+    );
     let listed: BTreeSet<String> = listed.iter().map(|difference| difference.fact.clone()).collect();
     let missing = source.difference(found).map(|fact| format!("- {fact}"));
     let added = found.difference(source).map(|fact| format!("+ {fact}"));
     let differences: BTreeSet<String> = missing.chain(added).collect();
     let unlisted: Vec<_> = differences.difference(&listed).collect();
     let gone: Vec<_> = listed.difference(&differences).collect();
-    assert!(unlisted.is_empty() && gone.is_empty(), "{area}: not listed: {unlisted:#?}\nlisted but not there: {gone:#?}");
+    assert!(
+        unlisted.is_empty() && gone.is_empty(),
+        "{area}: not listed: {unlisted:#?}\nlisted but not there: {gone:#?}"
+    );
 }
 
 async fn facts(pool: &PgPool, statement: &'static str) -> BTreeSet<String> {
@@ -106,7 +112,8 @@ async fn enums_equal_those_of_the_inventory() {
     .await;
     let inventory = inventory();
     assert_eq!(inventory.enums.len(), 33);
-    let source = inventory.enums.iter().map(|(name, values)| format!("{name}: {}", values.join(", "))).collect();
+    let source =
+        inventory.enums.iter().map(|(name, values)| format!("{name}: {}", values.join(", "))).collect();
     check_facts("enums", &source, &found);
 }
 
@@ -144,11 +151,15 @@ async fn tables_and_columns_equal_those_of_the_inventory() {
             defaults.insert(format!("{table}.{column}: {}", default_value(&default)));
         }
     }
-    let (mut source_types, mut source_not_null, mut source_defaults) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut source_types, mut source_not_null, mut source_defaults) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (name, table) in &inventory.tables {
         source_types.extend(table.columns.iter().map(|(column, of)| format!("{name}.{column}: {of}")));
-        source_not_null.extend(table.not_null.iter().chain(&table.primary_key).map(|column| format!("{name}.{column}")));
-        source_defaults.extend(table.defaults.iter().map(|(column, value)| format!("{name}.{column}: {}", default_value(value))));
+        source_not_null
+            .extend(table.not_null.iter().chain(&table.primary_key).map(|column| format!("{name}.{column}")));
+        source_defaults.extend(
+            table.defaults.iter().map(|(column, value)| format!("{name}.{column}: {}", default_value(value))),
+        );
     }
     check_facts("columns", &source_types, &types);
     check_facts("not_null", &source_not_null, &not_null);
@@ -185,13 +196,18 @@ async fn keys_checks_and_indexes_equal_those_of_the_inventory() {
     let of_type = |contype: &str| -> BTreeSet<String> {
         constraints.iter().filter(|(found, _)| found == contype).map(|(_, fact)| fact.clone()).collect()
     };
-    let (mut primary, mut unique, mut foreign, mut indexes) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut primary, mut unique, mut foreign, mut indexes) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (name, table) in &inventory.tables {
         primary.insert(format!("{name}({})", table.primary_key.join(", ")));
         for columns in &table.unique {
             // Where the source gives no name, PostgreSQL's own is expected.
             let definition = format!("unique({})", columns.join(","));
-            let named = table.constraint_names.iter().find(|(_, of)| **of == definition).map(|(name, _)| name.clone());
+            let named = table
+                .constraint_names
+                .iter()
+                .find(|(_, of)| **of == definition)
+                .map(|(name, _)| name.clone());
             let constraint = named.unwrap_or_else(|| format!("{name}_{}_key", columns.join("_")));
             unique.insert(format!("{name}({}) {constraint}", columns.join(", ")));
         }
@@ -199,7 +215,8 @@ async fn keys_checks_and_indexes_equal_those_of_the_inventory() {
             foreign.insert(format!("{name}.{column} -> {target} on delete {}", table.on_delete[column]));
         }
         assert_eq!(table.indexes.len(), table.index_names.len(), "{name}");
-        indexes.extend(table.indexes.iter().zip(&table.index_names).map(|(on, index)| format!("{index} {on}")));
+        indexes
+            .extend(table.indexes.iter().zip(&table.index_names).map(|(on, index)| format!("{index} {on}")));
     }
     check_facts("primary_keys", &primary, &of_type("p"));
     check_facts("unique", &unique, &of_type("u"));
@@ -256,9 +273,12 @@ async fn graph_model_is_declared_and_projected() {
         declared.extend(kind.attributes.entries().iter().map(|(name, _)| format!("{}.{name}", kind.name)));
     }
     for relation in schema.relations() {
-        let (from, to) = (&schema.kinds()[relation.from.index()].name, &schema.kinds()[relation.to.index()].name);
+        let (from, to) =
+            (&schema.kinds()[relation.from.index()].name, &schema.kinds()[relation.to.index()].name);
         declared.insert(format!("{}: {from} -> {to}", relation.name));
-        declared.extend(relation.attributes.entries().iter().map(|(name, _)| format!("{}.{name}", relation.name)));
+        declared.extend(
+            relation.attributes.entries().iter().map(|(name, _)| format!("{}.{name}", relation.name)),
+        );
     }
     check_facts("graph", &source, &declared);
 
@@ -270,7 +290,10 @@ async fn graph_model_is_declared_and_projected() {
     let relations = facts(&pool, "select distinct relation from teraffi.affinity_edges").await;
     assert_eq!(relations, schema.relations().iter().map(|relation| relation.name.clone()).collect());
     let spaces = facts(&pool, "select distinct kind || '.' || space from teraffi.affinity_texts").await;
-    let declared = schema.spaces().iter().map(|space| format!("{}.{}", schema.kinds()[space.kind.index()].name, space.name));
+    let declared = schema
+        .spaces()
+        .iter()
+        .map(|space| format!("{}.{}", schema.kinds()[space.kind.index()].name, space.name));
     assert_eq!(spaces, declared.collect());
     for (name, kind) in schema.kinds().iter().map(|kind| (&kind.name, kind)) {
         let emitted: Vec<String> =
@@ -279,7 +302,8 @@ async fn graph_model_is_declared_and_projected() {
                 .fetch_all(&pool)
                 .await
                 .unwrap();
-        let attributes: Vec<String> = kind.attributes.entries().iter().map(|(attribute, _)| attribute.clone()).collect();
+        let attributes: Vec<String> =
+            kind.attributes.entries().iter().map(|(attribute, _)| attribute.clone()).collect();
         assert_eq!(emitted, attributes, "{name}");
     }
     for relation in schema.relations() {
@@ -289,7 +313,8 @@ async fn graph_model_is_declared_and_projected() {
                 .fetch_all(&pool)
                 .await
                 .unwrap();
-        let attributes: Vec<String> = relation.attributes.entries().iter().map(|(attribute, _)| attribute.clone()).collect();
+        let attributes: Vec<String> =
+            relation.attributes.entries().iter().map(|(attribute, _)| attribute.clone()).collect();
         assert_eq!(emitted, attributes, "{}", relation.name);
     }
     let nobody = "select relation from teraffi.affinity_edges where audience is null or cardinality(audience) = 0
@@ -317,7 +342,8 @@ async fn check_projection_finds_unwatched_tables_and_clocks() {
     let clock = "calls a function whose value is not given by the data";
     let expected = [
         "affinity_nodes user_sessions reads a table without a row in affinity.touches".to_string(),
-        "affinity_outcomes teraffi.opaque() calls a function whose body the catalog cannot see into".to_string(),
+        "affinity_outcomes teraffi.opaque() calls a function whose body the catalog cannot see into"
+            .to_string(),
         format!("affinity_outcomes current_timestamp and its like {clock}"),
         format!("affinity_outcomes now() {clock}"),
         format!("affinity_outcomes random() {clock}"),
