@@ -6,6 +6,3 @@ mod server_process;
 mod embedded_database;
 mod command_line;
 mod embedding_http;
-mod random_writes;
-mod projection;
-mod change_feed;
