@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use chrono::DateTime;
+use uuid::Uuid;
 
 use super::document::{Document, FixedDocument, TableDocument};
 use super::error::GenerationError;
@@ -154,7 +155,10 @@ fn literal(value: toml::Value, position: i64, names: &mut Names) -> Literal {
         toml::Value::Boolean(value) => Literal::Bool(value),
         toml::Value::Integer(value) => Literal::Integer(value),
         toml::Value::Float(value) => Literal::Number(value),
-        toml::Value::String(value) => Literal::Text(value),
+        toml::Value::String(value) => match Uuid::try_parse(&value) {
+            Ok(uuid) if value.len() == 36 => Literal::Uuid(uuid.into_bytes()),
+            _ => Literal::Text(value),
+        },
         toml::Value::Datetime(value) => Literal::Text(value.to_string()),
         toml::Value::Array(items) if !items.is_empty() && items.iter().all(toml::Value::is_float) => {
             Literal::Vector(items.iter().filter_map(toml::Value::as_float).collect())

@@ -46,6 +46,7 @@ impl<'r> Value<'r> {
             Literal::Integer(value) => Self::Integer(*value),
             Literal::Number(value) => Self::Number(*value),
             Literal::Text(text) => Self::Word(text),
+            Literal::Uuid(bytes) => Self::Uuid(*bytes),
             Literal::Vector(numbers) => Self::Vector(numbers.as_slice().into()),
             Literal::List(items) => Self::List(items.iter().map(Self::of).collect()),
             Literal::Record(record) => Self::Record(record),
