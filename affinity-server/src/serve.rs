@@ -1,7 +1,6 @@
 //! The life of the server: database up, migrated, requests answered, everything down in order.
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 
@@ -71,6 +70,11 @@ impl From<DatabaseError> for ServeError {
 /// # Errors
 /// When the database cannot be started or migrated, or the address cannot be listened on.
 pub async fn serve(config: Config) -> Result<(), ServeError> {
+    for variable in &config.ignored_variables {
+        tracing::warn!(
+            "environment variable {variable} is no setting of this server and is ignored; see --help"
+        );
+    }
     let mut stop = StopSignals::install().map_err(|source| ServeError::System { source })?;
     let database = tokio::select! {
         // Dropping a start stops what it started.
@@ -132,12 +136,10 @@ impl StopSignals {
         })
     }
 
-    fn received(&mut self) -> impl Future<Output = ()> + '_ {
-        async {
-            tokio::select! {
-                _ = self.interrupt.recv() => tracing::info!("interrupted, stopping"),
-                _ = self.terminate.recv() => tracing::info!("asked to stop, stopping"),
-            }
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => tracing::info!("interrupted, stopping"),
+            _ = self.terminate.recv() => tracing::info!("asked to stop, stopping"),
         }
     }
 }

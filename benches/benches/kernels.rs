@@ -10,25 +10,17 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 fn components(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed | 1;
     let mut next = || {
-        (
-            state ^= state << 13,
-            state ^= state >> 17,
-            state ^= state << 5,
-        );
-        f32::from(i16::from_ne_bytes([
-            state.to_ne_bytes()[1],
-            state.to_ne_bytes()[2],
-        ])) / 32768.0
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        f32::from(i16::from_ne_bytes([state.to_ne_bytes()[1], state.to_ne_bytes()[2]])) / 32768.0
     };
     (0..count).map(|_| next()).collect()
 }
 
 /// What reading and computing on `count` components of four bytes means.
 fn throughput(count: usize) -> Throughput {
-    Throughput::ElementsAndBytes {
-        elements: count as u64,
-        bytes: 4 * count as u64,
-    }
+    Throughput::ElementsAndBytes { elements: count as u64, bytes: 4 * count as u64 }
 }
 
 fn pair_benches(criterion: &mut Criterion) {
@@ -70,8 +62,7 @@ fn page_benches(criterion: &mut Criterion) {
         kernel.dot_rows(&query, rows, u64::MAX, &mut out);
         assert_eq!(out, expected);
         group.bench_function(kernel.name(), |bencher| {
-            bencher
-                .iter(|| kernel.dot_rows(black_box(&query), rows, u64::MAX, black_box(&mut out)));
+            bencher.iter(|| kernel.dot_rows(black_box(&query), rows, u64::MAX, black_box(&mut out)));
         });
     }
     group.finish();

@@ -34,50 +34,29 @@ impl Xorshift {
 }
 
 fn change(node: usize, random: &mut Xorshift) -> VectorChange {
-    VectorChange {
-        node,
-        vector: Some(NewVector {
-            components: random.vector(),
-            audience: 0,
-        }),
-    }
+    VectorChange { node, vector: Some(NewVector { components: random.vector(), audience: 0 }) }
 }
 
 fn space() -> Space {
     let mut random = Xorshift(7);
-    let params = SpaceParams {
-        name: "profile".into(),
-        dimension: DIMENSION,
-        metric: Metric::Cosine,
-    };
+    let params = SpaceParams { name: "profile".into(), dimension: DIMENSION, metric: Metric::Cosine };
     let changes = (0..COUNT).map(|node| change(node, &mut random)).collect();
-    Space::empty(params, Kernel::detect())
-        .with_changes(changes)
-        .unwrap()
+    Space::empty(params, Kernel::detect()).with_changes(changes).unwrap()
 }
 
 /// One word per page, each bit set for about `percent` of 100.
 fn allowed_words(percent: u64) -> Vec<u64> {
     let mut random = Xorshift(11);
-    let mut word = || {
-        (0..64).fold(0, |word, bit| {
-            word | u64::from(random.next() % 100 < percent) << bit
-        })
-    };
+    let mut word = || (0..64).fold(0, |word, bit| word | u64::from(random.next() % 100 < percent) << bit);
     (0..COUNT.div_ceil(64)).map(|_| word()).collect()
 }
 
-fn nearest(
-    space: &Space,
-    query: &PreparedQuery,
-    words: &[u64],
-    found: &mut Vec<Neighbor>,
-) -> usize {
+fn nearest(space: &Space, query: &PreparedQuery, words: &[u64], found: &mut Vec<Neighbor>) -> usize {
     let scan = Scan {
         query,
         limit: 100,
         allowed: &mut |page_idx, present| present & words[page_idx],
-        visible: &[true],
+        visible: &|audience| audience == 0,
         by_key: &|a, b| a.cmp(&b),
         cancelled: &|| false,
     };
@@ -87,17 +66,9 @@ fn nearest(
 /// Every allowed node compared one by one, sorted and cut.
 fn sorted(space: &Space, query: &PreparedQuery, words: &[u64]) -> Vec<Neighbor> {
     let allowed = (0..COUNT).filter(|node| words[node / 64] >> (node % 64) & 1 == 1);
-    let mut all: Vec<Neighbor> = allowed
-        .map(|node| Neighbor {
-            node,
-            similarity: space.similarity(query, node).unwrap(),
-        })
-        .collect();
-    all.sort_by(|a, b| {
-        b.similarity
-            .total_cmp(&a.similarity)
-            .then(a.node.cmp(&b.node))
-    });
+    let mut all: Vec<Neighbor> =
+        allowed.map(|node| Neighbor { node, similarity: space.similarity(query, node).unwrap() }).collect();
+    all.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.node.cmp(&b.node)));
     all.truncate(100);
     all
 }
@@ -125,32 +96,17 @@ fn scan_benches(criterion: &mut Criterion) {
         let compared = nearest(&space, &query, &words, &mut found);
         assert_eq!(found, sorted(&space, &query, &words));
         let bytes = (compared * DIMENSION * 4) as u64;
-        group.throughput(Throughput::ElementsAndBytes {
-            elements: compared as u64,
-            bytes,
-        });
+        group.throughput(Throughput::ElementsAndBytes { elements: compared as u64, bytes });
         group.bench_function(format!("allowed_{percent}_percent"), |bencher| {
             bencher.iter(|| nearest(&space, black_box(&query), black_box(&words), &mut found));
         });
     }
 
-    let all = space
-        .pages()
-        .iter()
-        .flatten()
-        .flat_map(|page| page.components());
-    assert_eq!(
-        stream(&space),
-        all.fold(0, |sum, component| sum ^ component.to_bits())
-    );
+    let all = space.pages().iter().flatten().flat_map(|page| page.components());
+    assert_eq!(stream(&space), all.fold(0, |sum, component| sum ^ component.to_bits()));
     let bytes = (COUNT * DIMENSION * 4) as u64;
-    group.throughput(Throughput::ElementsAndBytes {
-        elements: COUNT as u64,
-        bytes,
-    });
-    group.bench_function("read_memory", |bencher| {
-        bencher.iter(|| stream(black_box(&space)))
-    });
+    group.throughput(Throughput::ElementsAndBytes { elements: COUNT as u64, bytes });
+    group.bench_function("read_memory", |bencher| bencher.iter(|| stream(black_box(&space))));
     group.finish();
 }
 

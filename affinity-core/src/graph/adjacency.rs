@@ -149,8 +149,12 @@ impl EdgeBlock {
         let origins = rows.iter().map(|row| row.origin);
         let block = Self {
             targets: rows.iter().map(|row| row.target).collect::<Vec<u32>>().into(),
-            weights: if shape.weighted { rows.iter().map(|row| row.weight).collect::<Vec<f32>>() } else { Vec::new() }
-                .into(),
+            weights: if shape.weighted {
+                rows.iter().map(|row| row.weight).collect::<Vec<f32>>()
+            } else {
+                Vec::new()
+            }
+            .into(),
             times: all(rows.iter().any(|row| row.time != 0), times.collect()),
             audiences: all(rows.iter().any(|row| row.audience != EVERYONE), audiences.collect()),
             origins: all(rows.iter().any(|row| row.origin != 0), origins.collect()),
@@ -184,7 +188,8 @@ impl AdjacencyPage {
     }
 
     fn blocks(&self) -> impl Iterator<Item = &EdgeBlock> {
-        std::iter::once(&self.block).chain(self.hubs.iter().flat_map(|(_, chunks)| chunks.iter().map(Arc::as_ref)))
+        std::iter::once(&self.block)
+            .chain(self.hubs.iter().flat_map(|(_, chunks)| chunks.iter().map(Arc::as_ref)))
     }
 }
 
@@ -342,7 +347,8 @@ fn edit_chunks(chunks: &[Arc<EdgeBlock>], mut edits: &mut [EdgeEdit], shape: &Sh
     let mut edited = Vec::with_capacity(chunks.len() + 1);
     for (position, chunk) in chunks.iter().enumerate() {
         let next = chunks.get(position + 1).map(|next| next.run().row(0).place());
-        let count = next.map_or(edits.len(), |next| edits.partition_point(|edit| (edit.target, edit.origin) < next));
+        let count =
+            next.map_or(edits.len(), |next| edits.partition_point(|edit| (edit.target, edit.origin) < next));
         let (now, later) = std::mem::take(&mut edits).split_at_mut(count);
         edits = later;
         if now.is_empty() {

@@ -49,8 +49,12 @@ impl Column {
     /// Appends a cell; one of another type counts as absent (the graph checks types before it gets here).
     pub(crate) fn push(&mut self, cell: Cell) {
         match self {
-            Self::Number(numbers) => numbers.push(if let Cell::Number(number) = cell { number } else { f64::NAN }),
-            Self::Category(terms) => terms.push(if let Cell::Category(term) = cell { term } else { NO_CATEGORY }),
+            Self::Number(numbers) => {
+                numbers.push(if let Cell::Number(number) = cell { number } else { f64::NAN })
+            }
+            Self::Category(terms) => {
+                terms.push(if let Cell::Category(term) = cell { term } else { NO_CATEGORY })
+            }
             Self::Tags(sets) => sets.push(if let Cell::Tags(tags) = cell { Some(tags) } else { None }),
             Self::Time(times) => times.push(if let Cell::Time(time) = cell { time } else { NO_TIME }),
             Self::Text(texts) => texts.push(if let Cell::Text(text) = cell { Some(text) } else { None }),
@@ -60,8 +64,12 @@ impl Column {
     /// Replaces the cell at `index`, which must exist.
     pub(crate) fn set(&mut self, index: usize, cell: Cell) {
         match self {
-            Self::Number(numbers) => numbers[index] = if let Cell::Number(number) = cell { number } else { f64::NAN },
-            Self::Category(terms) => terms[index] = if let Cell::Category(term) = cell { term } else { NO_CATEGORY },
+            Self::Number(numbers) => {
+                numbers[index] = if let Cell::Number(number) = cell { number } else { f64::NAN }
+            }
+            Self::Category(terms) => {
+                terms[index] = if let Cell::Category(term) = cell { term } else { NO_CATEGORY }
+            }
             Self::Tags(sets) => sets[index] = if let Cell::Tags(tags) = cell { Some(tags) } else { None },
             Self::Time(times) => times[index] = if let Cell::Time(time) = cell { time } else { NO_TIME },
             Self::Text(texts) => texts[index] = if let Cell::Text(text) = cell { Some(text) } else { None },

@@ -109,7 +109,9 @@ impl std::fmt::Display for ConditionError {
             Self::WrongType { attribute, test, got } => {
                 write!(f, "condition \"{test}\" does not apply to attribute \"{attribute}\" of type {got}")
             }
-            Self::NotFinite { attribute } => write!(f, "condition on \"{attribute}\" compares with a number that is not finite"),
+            Self::NotFinite { attribute } => {
+                write!(f, "condition on \"{attribute}\" compares with a number that is not finite")
+            }
             Self::TooManyValues { attribute, got } => {
                 write!(f, "condition on \"{attribute}\" lists {got} values, at most {CONDITION_VALUES_MAX}")
             }
@@ -138,9 +140,18 @@ pub(crate) struct Test {
 #[derive(Clone, Debug)]
 enum Accepts {
     /// Sorted term ids.
-    Terms { ids: Vec<u32>, wanted: bool },
-    Range { low: f64, high: f64 },
-    Time { as_of: i64, after: bool },
+    Terms {
+        ids: Vec<u32>,
+        wanted: bool,
+    },
+    Range {
+        low: f64,
+        high: f64,
+    },
+    Time {
+        as_of: i64,
+        after: bool,
+    },
     All,
 }
 
@@ -180,7 +191,9 @@ impl Condition {
             return Err(ConditionError::TestCount { attribute: attribute(), got: tests.len() });
         };
         let fits = match test {
-            "in" | "not_in" | "matches_source" => matches!(got, AttributeType::Category | AttributeType::Tags),
+            "in" | "not_in" | "matches_source" => {
+                matches!(got, AttributeType::Category | AttributeType::Tags)
+            }
             "after_as_of" => got == AttributeType::Time,
             _ => got == AttributeType::Number,
         };
@@ -198,7 +211,9 @@ impl Condition {
             match source.find(name) {
                 None => return Err(unknown(name, source)),
                 Some((_, AttributeType::Category | AttributeType::Tags)) => {}
-                Some((_, got)) => return Err(ConditionError::WrongType { attribute: name.clone(), test, got }),
+                Some((_, got)) => {
+                    return Err(ConditionError::WrongType { attribute: name.clone(), test, got });
+                }
             }
         }
         Ok(())

@@ -72,7 +72,9 @@ impl fmt::Display for GraphError {
             Self::WrongType { attribute, expected, got } => {
                 write!(f, "attribute \"{attribute}\" got a value of type {got}, expected {expected}")
             }
-            Self::NotFinite { attribute, key } => write!(f, "attribute \"{attribute}\" of \"{key}\" is not finite"),
+            Self::NotFinite { attribute, key } => {
+                write!(f, "attribute \"{attribute}\" of \"{key}\" is not finite")
+            }
             Self::BadWeight { edge, got } => write!(
                 f,
                 "edge {} from \"{}\" to \"{}\" weighs {got}, expected a finite number from 0",
@@ -98,6 +100,7 @@ pub(crate) struct RelationTable {
 }
 
 /// A vector to put or remove, resolved to its node.
+#[derive(Debug)]
 pub(crate) struct VectorEdit {
     pub(crate) space: SpaceId,
     pub(crate) change: VectorChange,
@@ -116,10 +119,9 @@ pub(crate) struct Graph {
 impl Graph {
     pub(crate) fn new(schema: Arc<Schema>) -> Self {
         let nodes = schema.kinds().iter().map(|kind| Arc::new(NodeTable::new(kind))).collect();
-        let table = |relation| Arc::new(RelationTable {
-            forward: Adjacency::new(relation),
-            backward: Adjacency::new(relation),
-        });
+        let table = |relation| {
+            Arc::new(RelationTable { forward: Adjacency::new(relation), backward: Adjacency::new(relation) })
+        };
         let relations = schema.relations().iter().map(table).collect();
         let mut terms = Interner::default();
         terms.intern(String::new()); // term 0 stands for "no origin"
@@ -161,7 +163,11 @@ impl Graph {
     /// The edges of a relation as seen from its sources, or from its targets when `reversed`.
     pub(crate) fn adjacency(&self, relation: RelationId, reversed: bool) -> &Adjacency {
         let table = &self.relations[relation.index()];
-        if reversed && !self.schema.relations()[relation.index()].symmetric { &table.backward } else { &table.forward }
+        if reversed && !self.schema.relations()[relation.index()].symmetric {
+            &table.backward
+        } else {
+            &table.forward
+        }
     }
 
     /// What people call a node: its label, or its key.
@@ -222,7 +228,10 @@ impl Graph {
     }
 
     /// Applies changes in place; on an error the graph is half changed and must be dropped.
-    pub(crate) fn apply(&mut self, changes: impl IntoIterator<Item = Change>) -> Result<Vec<VectorEdit>, GraphError> {
+    pub(crate) fn apply(
+        &mut self,
+        changes: impl IntoIterator<Item = Change>,
+    ) -> Result<Vec<VectorEdit>, GraphError> {
         let schema = Arc::clone(&self.schema);
         let mut forward: BTreeMap<RelationId, Vec<EdgeEdit>> = BTreeMap::new();
         let mut backward: BTreeMap<RelationId, Vec<EdgeEdit>> = BTreeMap::new();
@@ -239,30 +248,42 @@ impl Graph {
                 Change::PutEdge { edge, record } => {
                     let (relation, there, back) = self.edge_edits(&schema, edge, Some(record))?;
                     forward.entry(relation).or_default().push(there);
-                    (if schema.relations()[relation.index()].symmetric { &mut forward } else { &mut backward })
-                        .entry(relation)
-                        .or_default()
-                        .push(back);
+                    (if schema.relations()[relation.index()].symmetric {
+                        &mut forward
+                    } else {
+                        &mut backward
+                    })
+                    .entry(relation)
+                    .or_default()
+                    .push(back);
                 }
                 Change::RemoveEdge { edge } => {
                     let (relation, there, back) = self.edge_edits(&schema, edge, None)?;
                     forward.entry(relation).or_default().push(there);
-                    (if schema.relations()[relation.index()].symmetric { &mut forward } else { &mut backward })
-                        .entry(relation)
-                        .or_default()
-                        .push(back);
+                    (if schema.relations()[relation.index()].symmetric {
+                        &mut forward
+                    } else {
+                        &mut backward
+                    })
+                    .entry(relation)
+                    .or_default()
+                    .push(back);
                 }
                 Change::PutVector { space, key, vector, audience } => {
                     let (space, kind) = find_space(&schema, &space)?;
                     let node = self.find_or_add(kind, &key)?;
-                    let audience = self.audiences.intern(&audience).ok_or(GraphError::TooMany { what: "audiences" })?;
+                    let audience =
+                        self.audiences.intern(&audience).ok_or(GraphError::TooMany { what: "audiences" })?;
                     let vector = Some(NewVector { components: vector, audience });
                     vectors.push(VectorEdit { space, change: VectorChange { node: node.index(), vector } });
                 }
                 Change::RemoveVector { space, key } => {
                     let (space, kind) = find_space(&schema, &space)?;
                     if let Some(node) = self.nodes(kind).find(&key) {
-                        vectors.push(VectorEdit { space, change: VectorChange { node: node.index(), vector: None } });
+                        vectors.push(VectorEdit {
+                            space,
+                            change: VectorChange { node: node.index(), vector: None },
+                        });
                     }
                 }
             }
@@ -276,10 +297,17 @@ impl Graph {
         Ok(vectors)
     }
 
-    fn put_node(&mut self, schema: &Schema, kind: &str, key: &Key, record: NodeRecord) -> Result<(), GraphError> {
+    fn put_node(
+        &mut self,
+        schema: &Schema,
+        kind: &str,
+        key: &Key,
+        record: NodeRecord,
+    ) -> Result<(), GraphError> {
         let kind = find_kind(schema, kind)?;
         let cells = self.cells(&schema.kinds()[kind.index()].attributes, record.attributes, key)?;
-        let audience = self.audiences.intern(&record.audience).ok_or(GraphError::TooMany { what: "audiences" })?;
+        let audience =
+            self.audiences.intern(&record.audience).ok_or(GraphError::TooMany { what: "audiences" })?;
         let node = self.find_or_add(kind, key)?;
         let table = Arc::make_mut(&mut self.nodes[kind.index()]);
         table.set(node, audience, record.principals.into(), cells);
@@ -290,7 +318,9 @@ impl Graph {
         if let Some(node) = self.nodes(kind).find(key) {
             return Ok(node);
         }
-        Arc::make_mut(&mut self.nodes[kind.index()]).find_or_add(key).ok_or(GraphError::TooMany { what: "nodes" })
+        Arc::make_mut(&mut self.nodes[kind.index()])
+            .find_or_add(key)
+            .ok_or(GraphError::TooMany { what: "nodes" })
     }
 
     /// The edit of an edge in both directions.
@@ -337,7 +367,8 @@ impl Graph {
             Some(at) => u32::try_from(at.micros().div_euclid(1_000_000))
                 .map_err(|_| GraphError::TimeOutOfRange { edge: edge.clone(), got: at.micros() })?,
         };
-        let audience = self.audiences.intern(&record.audience).ok_or(GraphError::TooMany { what: "audiences" })?;
+        let audience =
+            self.audiences.intern(&record.audience).ok_or(GraphError::TooMany { what: "audiences" })?;
         let cells = if relation.attributes.entries().is_empty() && record.attributes.is_empty() {
             Vec::new()
         } else {
@@ -366,7 +397,13 @@ impl Graph {
         Ok(cells)
     }
 
-    fn cell(&mut self, attribute: String, expected: AttributeType, value: Value, key: &Key) -> Result<Cell, GraphError> {
+    fn cell(
+        &mut self,
+        attribute: String,
+        expected: AttributeType,
+        value: Value,
+        key: &Key,
+    ) -> Result<Cell, GraphError> {
         let got = type_of(&value);
         if got != expected {
             return Err(GraphError::WrongType { attribute, expected, got });

@@ -63,7 +63,18 @@ impl<'a> Hop<'a> {
         let edges_are_plain = tests.is_empty() && one_each && (past_audience || adjacency.is_open_to(sight));
         let is_plain = edges_are_plain && targets.is_open_to(sight);
         let parallel = declared.parallel;
-        Self { graph, adjacency, targets, to, parallel, tests, sight, past_audience, edges_are_plain, is_plain }
+        Self {
+            graph,
+            adjacency,
+            targets,
+            to,
+            parallel,
+            tests,
+            sight,
+            past_audience,
+            edges_are_plain,
+            is_plain,
+        }
     }
 
     /// The kind that the step leads to.
@@ -110,7 +121,8 @@ impl<'a> Hop<'a> {
                     visit(step);
                     continue;
                 }
-                let next = Held { step, origin: run.origin(position), sum_units: units(f64::from(step.weight)) };
+                let next =
+                    Held { step, origin: run.origin(position), sum_units: units(f64::from(step.weight)) };
                 held = Some(match held.take() {
                     Some(before) if before.step.target == step.target => self.merge(before, next),
                     before => {
@@ -130,14 +142,23 @@ impl<'a> Hop<'a> {
     fn merge(&self, before: Held, next: Held) -> Held {
         let time = before.step.time.max(next.step.time);
         match self.parallel {
-            Parallel::Sum => {
-                Held { step: Step { time, ..next.step }, sum_units: before.sum_units + next.sum_units, ..next }
-            }
-            Parallel::Max => Held { step: Step { weight: before.step.weight.max(next.step.weight), time, ..next.step }, ..next },
+            Parallel::Sum => Held {
+                step: Step { time, ..next.step },
+                sum_units: before.sum_units + next.sum_units,
+                ..next
+            },
+            Parallel::Max => Held {
+                step: Step { weight: before.step.weight.max(next.step.weight), time, ..next.step },
+                ..next
+            },
             _ => {
                 let name = |id: u32| self.graph.terms().get(id);
                 let by_time = next.step.time.cmp(&before.step.time);
-                if by_time.then_with(|| name(next.origin).cmp(name(before.origin))).is_gt() { next } else { before }
+                if by_time.then_with(|| name(next.origin).cmp(name(before.origin))).is_gt() {
+                    next
+                } else {
+                    before
+                }
             }
         }
     }

@@ -30,7 +30,11 @@ impl KeyIndex {
         let hash = key.stable_hash();
         let shard = &self.shards[shard_of(hash, self.shard_bits)];
         let first = shard.partition_point(|(known, _)| *known < hash);
-        shard[first..].iter().take_while(|(known, _)| *known == hash).map(|(_, node)| *node).find(|node| is_it(*node))
+        shard[first..]
+            .iter()
+            .take_while(|(known, _)| *known == hash)
+            .map(|(_, node)| *node)
+            .find(|node| is_it(*node))
     }
 
     /// Adds a node under a key that is not there yet.
@@ -56,7 +60,10 @@ impl KeyIndex {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "at most 32 leading bits are left, and usize is 64 bits wide")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "at most 32 leading bits are left, and usize is 64 bits wide"
+)]
 fn shard_of(hash: u64, bits: u32) -> usize {
     if bits == 0 { 0 } else { (hash >> (64 - bits)) as usize }
 }

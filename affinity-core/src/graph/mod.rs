@@ -19,9 +19,9 @@ pub use self::record::{Audience, Change, EdgeKey, EdgeRecord, NodeRecord, Timest
 pub use self::schema::{AttributeType, Attributes, Kind, Parallel, Relation, Schema, SchemaError, SpaceSpec};
 
 pub(crate) use self::adjacency::{Adjacency, AdjacencyPage, EdgeBlock, Run};
-pub(crate) use self::column::{Cell, Column};
+pub(crate) use self::column::{Cell, Column, NO_CATEGORY as NO_CATEGORY_TERM};
 pub(crate) use self::condition::{Place, Test};
-pub(crate) use self::data::{Graph, RelationTable, VectorEdit};
+pub(crate) use self::data::{Graph, RelationTable, VectorEdit, type_of};
 pub(crate) use self::hop::{Hop, Step};
 pub(crate) use self::node_table::{NodePage, NodeTable, PAGE_NODES, page_and_slot};
 pub(crate) use self::schema::line_of;

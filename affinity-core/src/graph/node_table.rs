@@ -147,7 +147,8 @@ impl NodeTable {
         for (column, cell) in page.columns.iter_mut().zip(cells) {
             column.set(slot, cell);
         }
-        self.present_count = self.present_count + usize::from(audience != NOBODY) - usize::from(before != NOBODY);
+        self.present_count =
+            self.present_count + usize::from(audience != NOBODY) - usize::from(before != NOBODY);
         self.restrictions.remove(before);
         self.restrictions.add(audience);
     }

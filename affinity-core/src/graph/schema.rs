@@ -273,7 +273,11 @@ impl Schema {
             line: error.span().map_or(0, |span| line_of(text, span.start)),
             reason: error.message().to_string(),
         })?;
-        let kinds = parsed.kinds.into_iter().map(|(name, kind)| kind_from(name, kind)).collect::<Result<Vec<_>, _>>()?;
+        let kinds = parsed
+            .kinds
+            .into_iter()
+            .map(|(name, kind)| kind_from(name, kind))
+            .collect::<Result<Vec<_>, _>>()?;
         let find_kind = |field: String, got: &str| {
             kinds.iter().position(|kind| kind.name == got).and_then(KindId::from_index).ok_or_else(|| {
                 SchemaError::Unknown {

@@ -54,8 +54,13 @@ struct CloseReading<'q> {
 
 impl Signal for Close {
     fn read<'q>(&'q self, context: Context<'q>, _: &mut Scratch) -> Box<dyn Reading + 'q> {
-        let place = |(place, text): (usize, &String)| Some((context.graph.terms().find(text)?, count_of(place)));
-        Box::new(CloseReading { signal: self, context, places: self.order.iter().enumerate().filter_map(place).collect() })
+        let place =
+            |(place, text): (usize, &String)| Some((context.graph.terms().find(text)?, count_of(place)));
+        Box::new(CloseReading {
+            signal: self,
+            context,
+            places: self.order.iter().enumerate().filter_map(place).collect(),
+        })
     }
 }
 
@@ -63,7 +68,9 @@ impl CloseReading<'_> {
     fn number(&self, cell: &Cell) -> Option<f64> {
         match cell {
             Cell::Number(number) => Some(*number),
-            Cell::Category(term) => self.places.iter().find(|(known, _)| known == term).map(|(_, place)| *place),
+            Cell::Category(term) => {
+                self.places.iter().find(|(known, _)| known == term).map(|(_, place)| *place)
+            }
             _ => None,
         }
     }
@@ -71,7 +78,9 @@ impl CloseReading<'_> {
 
 impl Reading for CloseReading<'_> {
     fn measure(&self, candidates: &[NodeId], raw: &mut [f64]) {
-        let Some(own) = self.number(&self.context.source.cells[self.signal.source_attribute.index()]) else { return };
+        let Some(own) = self.number(&self.context.source.cells[self.signal.source_attribute.index()]) else {
+            return;
+        };
         for (candidate, raw) in candidates.iter().zip(raw) {
             if let Some(other) = self.number(&self.context.target_cell(*candidate, self.signal.attribute)) {
                 *raw = libm::exp(-(own - other).abs() / self.signal.scale);

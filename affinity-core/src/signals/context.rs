@@ -1,6 +1,8 @@
 //! What a signal may look at while it answers one query.
 
-use crate::graph::{AttributeId, Cell, Condition, Graph, Hop, KindId, NodeId, RelationId, Sight, SpaceId, Test, Timestamp};
+use crate::graph::{
+    AttributeId, Cell, Condition, Graph, Hop, KindId, NodeId, RelationId, Sight, SpaceId, Test, Timestamp,
+};
 use crate::vector::Space;
 
 use super::evidence::NodeRef;
@@ -67,7 +69,13 @@ impl<'a> Context<'a> {
     }
 
     /// A hop along a relation whose edges satisfy `conditions`, which have been checked.
-    pub(crate) fn hop(&self, relation: RelationId, reversed: bool, conditions: &[Condition], past_audience: bool) -> Hop<'a> {
+    pub(crate) fn hop(
+        &self,
+        relation: RelationId,
+        reversed: bool,
+        conditions: &[Condition],
+        past_audience: bool,
+    ) -> Hop<'a> {
         let attributes = &self.graph.schema().relations()[relation.index()].attributes;
         let tests = self.tests(conditions, attributes);
         Hop::new(self.graph, relation, reversed, tests, self.sight, past_audience)

@@ -74,7 +74,8 @@ impl Reading for FreshReading<'_> {
     fn evidence(&self, candidate: NodeId, _: usize) -> EvidenceList {
         let attributes = &self.context.graph.schema().kinds()[self.context.to.index()].attributes;
         let attribute = attributes.name(self.signal.attribute).to_string();
-        self.age_days(candidate)
-            .map_or_else(EvidenceList::default, |age_days| EvidenceList::one(Evidence::Age { attribute, age_days }))
+        self.age_days(candidate).map_or_else(EvidenceList::default, |age_days| {
+            EvidenceList::one(Evidence::Age { attribute, age_days })
+        })
     }
 }

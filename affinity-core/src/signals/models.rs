@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::exact::{count_of, units, value_of};
-use crate::graph::{AttributeId, Cell, Condition, EVERYONE, Graph, Hop, Key, KindId, MEMBERS, NodeId, RelationId, Sight, Timestamp, Viewer};
+use crate::graph::{
+    AttributeId, Cell, Condition, EVERYONE, Graph, Hop, Key, KindId, MEMBERS, NodeId, RelationId, Sight,
+    Timestamp, Viewer,
+};
 
 /// A statistic that a signal wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,7 +100,10 @@ impl Models {
             let name = request.name(graph);
             match request {
                 ModelRequest::Degree { relation, reversed } => {
-                    models.degrees.entry(name).or_insert_with(|| Arc::new(fit_degrees(graph, *relation, *reversed)));
+                    models
+                        .degrees
+                        .entry(name)
+                        .or_insert_with(|| Arc::new(fit_degrees(graph, *relation, *reversed)));
                 }
                 ModelRequest::Mean { kind, attribute } => {
                     models.means.entry(name).or_insert_with(|| fit_mean(graph, *kind, *attribute));
@@ -143,14 +149,19 @@ impl ModelRequest {
                 let outcome = relation(pattern.outcome);
                 let conditions = serde_json::to_string(&pattern.conditions).unwrap_or_default();
                 let value = outcome.attributes.name(pattern.value);
-                format!("{} by {}.{value}/{} where {conditions}", relation(pattern.relation).name, outcome.name, pattern.scale)
+                format!(
+                    "{} by {}.{value}/{} where {conditions}",
+                    relation(pattern.relation).name,
+                    outcome.name,
+                    pattern.scale
+                )
             }
         }
     }
 }
 
 /// A viewer that is signed in and holds nothing: what statistics may count.
-const ANY_MEMBER: Viewer = Viewer::Member(std::collections::BTreeSet::new());
+static ANY_MEMBER: Viewer = Viewer::Member(std::collections::BTreeSet::new());
 
 fn is_public(audience: u32) -> bool {
     audience == EVERYONE || audience == MEMBERS
@@ -163,7 +174,8 @@ fn node_ids(graph: &Graph, kind: KindId) -> impl Iterator<Item = NodeId> + '_ {
 fn fit_degrees(graph: &Graph, relation: RelationId, reversed: bool) -> BTreeMap<Key, u32> {
     let declared = &graph.schema().relations()[relation.index()];
     let kind = if reversed { declared.to } else { declared.from };
-    let hop = Hop::new(graph, relation, reversed, Vec::new(), Sight::new(&ANY_MEMBER, graph.audiences()), false);
+    let hop =
+        Hop::new(graph, relation, reversed, Vec::new(), Sight::new(&ANY_MEMBER, graph.audiences()), false);
     let mut degrees = BTreeMap::new();
     for node in node_ids(graph, kind).filter(|node| is_public(graph.nodes(kind).audience(*node))) {
         let degree = u32::try_from(hop.visible_degree(node.index())).unwrap_or(u32::MAX);
@@ -194,7 +206,9 @@ fn fit_pattern(graph: &Graph, request: &PatternRequest) -> PatternModel {
     let tests: Vec<_> = request
         .conditions
         .iter()
-        .map(|condition| condition.compile(graph, &outcome.attributes, &|_| Cell::Absent, Timestamp::default()))
+        .map(|condition| {
+            condition.compile(graph, &outcome.attributes, &|_| Cell::Absent, Timestamp::default())
+        })
         .collect();
     let hop = Hop::new(graph, request.relation, false, Vec::new(), everything, true);
     let list = |node: usize| {
@@ -220,7 +234,8 @@ fn fit_pattern(graph: &Graph, request: &PatternRequest) -> PatternModel {
                 if !is_listed_once || !passes || !graph.nodes(outcome.to).is_present(target) {
                     continue;
                 }
-                model.overall = Tally { sum_units: model.overall.sum_units + success, count: model.overall.count + 1 };
+                model.overall =
+                    Tally { sum_units: model.overall.sum_units + success, count: model.overall.count + 1 };
                 let own = own.get_or_insert_with(|| list(node.index()));
                 let other = list(target.index());
                 for shared in own.iter().filter(|shared| other.binary_search(shared).is_ok()) {

@@ -37,7 +37,8 @@ impl NearToml {
         };
         let dimension = |space: SpaceId| resolve.schema.spaces()[space.index()].dimension;
         if dimension(space) != dimension(target_space) {
-            let expected = format!("spaces of one dimension, not {} and {}", dimension(space), dimension(target_space));
+            let expected =
+                format!("spaces of one dimension, not {} and {}", dimension(space), dimension(target_space));
             return Err(resolve.out_of_range("target_space", &self.space, &expected));
         }
         Ok(Near { space, target_space, past_audience })
@@ -101,7 +102,10 @@ impl Reading for NearReading<'_> {
         }
         let is_cut = found.len() > cap;
         found.truncate(cap);
-        Expansion { candidates: found.iter().filter_map(|neighbor| NodeId::from_index(neighbor.node)).collect(), is_cut }
+        Expansion {
+            candidates: found.iter().filter_map(|neighbor| NodeId::from_index(neighbor.node)).collect(),
+            is_cut,
+        }
     }
 
     fn measure(&self, candidates: &[NodeId], raw: &mut [f64]) {

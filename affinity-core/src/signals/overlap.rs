@@ -78,9 +78,10 @@ impl OverlapReading<'_> {
     fn shared_with(&self, candidate: NodeId) -> Option<(usize, Vec<u32>)> {
         let own = self.tags.as_ref()?;
         match self.context.target_cell(candidate, self.signal.attribute) {
-            Cell::Tags(tags) if !tags.is_empty() => {
-                Some((tags.len(), tags.iter().copied().filter(|tag| own.binary_search(tag).is_ok()).collect()))
-            }
+            Cell::Tags(tags) if !tags.is_empty() => Some((
+                tags.len(),
+                tags.iter().copied().filter(|tag| own.binary_search(tag).is_ok()).collect(),
+            )),
             _ => None,
         }
     }
@@ -104,7 +105,8 @@ impl Reading for OverlapReading<'_> {
     fn evidence(&self, candidate: NodeId, limit: usize) -> EvidenceList {
         let Some((_, shared)) = self.shared_with(candidate) else { return EvidenceList::default() };
         let kind = &self.context.graph.schema().kinds()[self.context.to.index()];
-        let mut names: Vec<String> = shared.iter().map(|tag| self.context.graph.terms().get(*tag).to_string()).collect();
+        let mut names: Vec<String> =
+            shared.iter().map(|tag| self.context.graph.terms().get(*tag).to_string()).collect();
         names.sort_unstable();
         let left_out = names.len().saturating_sub(limit);
         names.truncate(limit);

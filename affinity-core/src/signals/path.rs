@@ -13,7 +13,9 @@ use super::resolve::{MatcherError, Name, Resolve};
 use super::shortlist::{Expansion, Shortlist};
 use super::signal::{Reading, Signal};
 use crate::exact::{units, value_of};
-use crate::graph::{AttributeId, AttributeType, Cell, Condition, Hop, KindId, NodeId, RelationId, Step, Test};
+use crate::graph::{
+    AttributeId, AttributeType, Cell, Condition, Hop, KindId, NodeId, RelationId, Step, Test,
+};
 
 /// Steps of a path.
 pub const PATH_STEPS_MAX: usize = 6;
@@ -107,10 +109,15 @@ impl PathToml {
             let (relation, to) = resolve.step("relation", &step.relation, step.reversed, at)?;
             if position + 1 == count && to != resolve.to {
                 let kind = &resolve.schema.kinds()[resolve.to.index()].name;
-                return Err(resolve.out_of_range("relation", &step.relation, &format!("a last step that leads to {kind}")));
+                return Err(resolve.out_of_range(
+                    "relation",
+                    &step.relation,
+                    &format!("a last step that leads to {kind}"),
+                ));
             }
             at = to;
-            let factor = step.factor.map(|name| resolve.attribute("factor", &name, to, &[AttributeType::Number]));
+            let factor =
+                step.factor.map(|name| resolve.attribute("factor", &name, to, &[AttributeType::Number]));
             let days = step.half_life_days.map(|days| resolve.positive("half_life_days", &days, 1e6));
             steps.push(PathStep {
                 relation,
@@ -155,7 +162,8 @@ struct Ready<'q> {
 impl Signal for Path {
     fn read<'q>(&'q self, context: Context<'q>, scratch: &mut Scratch) -> Box<dyn Reading + 'q> {
         let ready: Vec<Ready<'q>> = self.steps.iter().map(|step| self.ready(step, &context)).collect();
-        let mut reading = PathReading { signal: self, context, ready, frontiers: Vec::new(), sums: None, is_cut: false };
+        let mut reading =
+            PathReading { signal: self, context, ready, frontiers: Vec::new(), sums: None, is_cut: false };
         for position in 0..self.steps.len() {
             let mut sums = scratch.take(context.graph.nodes(reading.ready[position].step.to).node_count());
             reading.advance(position, &mut sums);
@@ -182,7 +190,8 @@ impl Path {
             step,
             hop: hop(step.reversed),
             back: hop(!step.reversed),
-            tests: context.tests(&step.node_conditions, &context.graph.schema().kinds()[step.to.index()].attributes),
+            tests: context
+                .tests(&step.node_conditions, &context.graph.schema().kinds()[step.to.index()].attributes),
             decay: Decay::new(step.half_life_days, context.as_of),
         }
     }
@@ -190,7 +199,13 @@ impl Path {
     /// The share of a path's strength that goes on along an edge.
     fn share(&self, weight: f64, leaving: f64) -> f64 {
         match self.normalize {
-            Normalize::Degree => if leaving > 0.0 { weight / leaving } else { 0.0 },
+            Normalize::Degree => {
+                if leaving > 0.0 {
+                    weight / leaving
+                } else {
+                    0.0
+                }
+            }
             Normalize::None => weight.min(1.0),
         }
     }
@@ -280,7 +295,8 @@ impl PathReading<'_> {
         });
         if position + 1 < self.ready.len() && entries.len() > PATH_FRONTIER_MAX {
             self.is_cut = true;
-            entries.sort_by(|a, b| b.mass.cmp(&a.mass).then_with(|| nodes.key(a.node).cmp(nodes.key(b.node))));
+            entries
+                .sort_by(|a, b| b.mass.cmp(&a.mass).then_with(|| nodes.key(a.node).cmp(nodes.key(b.node))));
             entries.truncate(PATH_FRONTIER_MAX);
             entries.sort_by_key(|entry| entry.node);
         }
@@ -293,7 +309,14 @@ impl PathReading<'_> {
     }
 
     /// Walks back from `node` after step `position`, collecting complete paths with their strength.
-    fn walk_back(&self, position: usize, node: NodeId, tail: &mut Vec<NodeId>, onward: f64, found: &mut Vec<(f64, Vec<NodeId>)>) {
+    fn walk_back(
+        &self,
+        position: usize,
+        node: NodeId,
+        tail: &mut Vec<NodeId>,
+        onward: f64,
+        found: &mut Vec<(f64, Vec<NodeId>)>,
+    ) {
         if found.len() >= PATH_EVIDENCE_MAX {
             return;
         }
@@ -314,10 +337,14 @@ impl PathReading<'_> {
                 let mut steps = Vec::new();
                 ready.back.visit(node.index(), &mut |step| steps.push(step));
                 let nodes = self.context.graph.nodes(self.ready[previous].step.to);
-                let mut befores: Vec<(&FrontierEntry, Step)> =
-                    steps.into_iter().filter_map(|step| Some((self.entry(previous, step.target)?, step))).collect();
+                let mut befores: Vec<(&FrontierEntry, Step)> = steps
+                    .into_iter()
+                    .filter_map(|step| Some((self.entry(previous, step.target)?, step)))
+                    .collect();
                 // Heaviest first, so that the cap on paths looked at does not depend on the order of ids.
-                befores.sort_by(|(a, _), (b, _)| b.mass.cmp(&a.mass).then_with(|| nodes.key(a.node).cmp(nodes.key(b.node))));
+                befores.sort_by(|(a, _), (b, _)| {
+                    b.mass.cmp(&a.mass).then_with(|| nodes.key(a.node).cmp(nodes.key(b.node)))
+                });
                 for (before, step) in befores {
                     {
                         let share = self.signal.share(weigh(&step, &ready.decay), before.leaving);
@@ -331,7 +358,9 @@ impl PathReading<'_> {
 
     fn names(&self, path: &[NodeId]) -> Vec<NodeRef> {
         let mut names = vec![self.context.source_ref()];
-        names.extend(path.iter().zip(&self.ready).map(|(node, ready)| self.context.node_ref(ready.step.to, *node)));
+        names.extend(
+            path.iter().zip(&self.ready).map(|(node, ready)| self.context.node_ref(ready.step.to, *node)),
+        );
         names
     }
 }
@@ -367,7 +396,9 @@ impl Reading for PathReading<'_> {
         self.walk_back(self.ready.len() - 1, candidate, &mut Vec::new(), 1.0, &mut found);
         let keys = |path: &[NodeId]| {
             let nodes = path.iter().zip(&self.ready);
-            nodes.map(|(node, ready)| self.context.graph.nodes(ready.step.to).key(*node).clone()).collect::<Vec<_>>()
+            nodes
+                .map(|(node, ready)| self.context.graph.nodes(ready.step.to).key(*node).clone())
+                .collect::<Vec<_>>()
         };
         found.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| keys(&a.1).cmp(&keys(&b.1))));
         let left_out = found.len().saturating_sub(limit);

@@ -45,14 +45,23 @@ impl PatternToml {
         let (outcome, to) = resolve.step("outcome", &self.outcome, false, resolve.from)?;
         if to != resolve.from || resolve.to != resolve.from {
             let kind = &resolve.schema.kinds()[resolve.from.index()].name;
-            return Err(resolve.out_of_range("outcome", &self.outcome, &format!("a relation from {kind} to {kind}, in a matcher of the same")));
+            return Err(resolve.out_of_range(
+                "outcome",
+                &self.outcome,
+                &format!("a relation from {kind} to {kind}, in a matcher of the same"),
+            ));
         }
         let attributes = &resolve.schema.relations()[outcome.index()].attributes;
         let Some((value, AttributeType::Number)) = attributes.find(self.value.get_ref()) else {
             let numbers = attributes.entries().iter().filter(|(_, of)| *of == AttributeType::Number);
-            return Err(resolve.unknown("value", &self.value, numbers.map(|(name, _)| name.clone()).collect()));
+            return Err(resolve.unknown(
+                "value",
+                &self.value,
+                numbers.map(|(name, _)| name.clone()).collect(),
+            ));
         };
-        let prior_strength = self.prior_strength.map(|strength| resolve.positive("prior_strength", &strength, 1e9));
+        let prior_strength =
+            self.prior_strength.map(|strength| resolve.positive("prior_strength", &strength, 1e9));
         Ok(Pattern {
             request: PatternRequest {
                 relation,
@@ -84,10 +93,16 @@ impl Pattern {
     }
 
     /// All patterns on record: best mean first, then most pairs, then key.
-    pub(crate) fn list(&self, graph: &crate::graph::Graph, models: &super::models::Models) -> Vec<SuccessPattern> {
+    pub(crate) fn list(
+        &self,
+        graph: &crate::graph::Graph,
+        models: &super::models::Models,
+    ) -> Vec<SuccessPattern> {
         let kind = graph.schema().relations()[self.request.relation.index()].to;
         let mut patterns = Vec::new();
-        for (key, tally) in models.pattern(graph, &self.request).into_iter().flat_map(|model| &model.by_neighbor) {
+        for (key, tally) in
+            models.pattern(graph, &self.request).into_iter().flat_map(|model| &model.by_neighbor)
+        {
             if let Some(node) = graph.nodes(kind).find(key) {
                 let mean = value_of(tally.sum_units) / value_of(tally.count << 24);
                 patterns.push(SuccessPattern {
@@ -102,7 +117,10 @@ impl Pattern {
             }
         }
         patterns.sort_by(|a, b| {
-            b.mean_success.total_cmp(&a.mean_success).then(b.count.cmp(&a.count)).then_with(|| a.via.id.cmp(&b.via.id))
+            b.mean_success
+                .total_cmp(&a.mean_success)
+                .then(b.count.cmp(&a.count))
+                .then_with(|| a.via.id.cmp(&b.via.id))
         });
         patterns
     }
@@ -128,7 +146,11 @@ impl Signal for Pattern {
         if let Some(model) = context.models.pattern(context.graph, &self.request) {
             let (keys, mean) = (context.graph.nodes(hop.to()), model.mean());
             for step in context.source.steps(self.request.relation, false, &hop) {
-                if let Some(tally) = model.by_neighbor.get(keys.key(step.target)).filter(|tally| tally.count >= self.support_min) {
+                if let Some(tally) = model
+                    .by_neighbor
+                    .get(keys.key(step.target))
+                    .filter(|tally| tally.count >= self.support_min)
+                {
                     let mean = tally.shrunken(mean, self.prior_strength);
                     known.push(Known { node: step.target, mean, count: tally.count });
                 }

@@ -35,7 +35,8 @@ pub(crate) struct Prior {
 impl PriorToml {
     pub(crate) fn resolve(self, resolve: &Resolve<'_>) -> Result<Prior, MatcherError> {
         let number = [AttributeType::Number];
-        let count = self.count_attribute.map(|name| resolve.attribute("count_attribute", &name, resolve.to, &number));
+        let count =
+            self.count_attribute.map(|name| resolve.attribute("count_attribute", &name, resolve.to, &number));
         Ok(Prior {
             kind: resolve.to,
             attribute: resolve.attribute("attribute", &self.attribute, resolve.to, &number)?.0,
@@ -84,7 +85,8 @@ impl Reading for PriorReading<'_> {
         let strength = self.signal.strength;
         for (candidate, raw) in candidates.iter().zip(raw) {
             if let Some((observed, count)) = self.observed(*candidate) {
-                *raw = ((count * observed + strength * mean) / (count + strength) / self.signal.scale).max(0.0);
+                *raw =
+                    ((count * observed + strength * mean) / (count + strength) / self.signal.scale).max(0.0);
             }
         }
     }

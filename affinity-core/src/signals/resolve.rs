@@ -4,7 +4,9 @@ use std::fmt;
 
 use toml::Spanned;
 
-use crate::graph::{AttributeId, AttributeType, Condition, ConditionError, KindId, RelationId, Schema, SpaceId, line_of};
+use crate::graph::{
+    AttributeId, AttributeType, Condition, ConditionError, KindId, RelationId, Schema, SpaceId, line_of,
+};
 
 /// Why a matcher was refused.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +63,11 @@ impl fmt::Display for MatcherError {
         match self {
             Self::Syntax { file, line, reason } => write!(f, "{file} line {line}: {reason}"),
             Self::Unknown { file, line, field, got, allowed } => {
-                write!(f, "{file} line {line}: field \"{field}\" names \"{got}\", expected one of: {}", allowed.join(", "))
+                write!(
+                    f,
+                    "{file} line {line}: field \"{field}\" names \"{got}\", expected one of: {}",
+                    allowed.join(", ")
+                )
             }
             Self::OutOfRange { file, line, field, got, expected } => {
                 write!(f, "{file} line {line}: field \"{field}\" is {got}, expected {expected}")
@@ -95,7 +101,12 @@ impl Resolve<'_> {
         MatcherError::Unknown { file, line, field, got: name.get_ref().clone(), allowed }
     }
 
-    pub(crate) fn out_of_range<T: fmt::Debug>(&self, field: &'static str, at: &Spanned<T>, expected: &str) -> MatcherError {
+    pub(crate) fn out_of_range<T: fmt::Debug>(
+        &self,
+        field: &'static str,
+        at: &Spanned<T>,
+        expected: &str,
+    ) -> MatcherError {
         MatcherError::OutOfRange {
             file: self.file.to_string(),
             line: self.line(at),
@@ -106,7 +117,12 @@ impl Resolve<'_> {
     }
 
     /// The number behind `at` when it is finite, above 0 and at most `max`.
-    pub(crate) fn positive(&self, field: &'static str, at: &Spanned<f64>, max: f64) -> Result<f64, MatcherError> {
+    pub(crate) fn positive(
+        &self,
+        field: &'static str,
+        at: &Spanned<f64>,
+        max: f64,
+    ) -> Result<f64, MatcherError> {
         let got = *at.get_ref();
         if got > 0.0 && got <= max {
             return Ok(got);
@@ -143,7 +159,12 @@ impl Resolve<'_> {
         Err(self.unknown(field, name, fitting.map(|relation| relation.name.clone()).collect()))
     }
 
-    pub(crate) fn space(&self, field: &'static str, name: &Name, kind: KindId) -> Result<SpaceId, MatcherError> {
+    pub(crate) fn space(
+        &self,
+        field: &'static str,
+        name: &Name,
+        kind: KindId,
+    ) -> Result<SpaceId, MatcherError> {
         let spaces = self.schema.spaces();
         match self.schema.space(name.get_ref()) {
             Some(id) if spaces[id.index()].kind == kind => Ok(id),
@@ -201,9 +222,11 @@ impl Resolve<'_> {
         for condition in conditions {
             let line = self.line(&condition);
             let condition = condition.into_inner();
-            condition
-                .check(of, source, is_edge)
-                .map_err(|error| MatcherError::Condition { file: self.file.to_string(), line, error })?;
+            condition.check(of, source, is_edge).map_err(|error| MatcherError::Condition {
+                file: self.file.to_string(),
+                line,
+                error,
+            })?;
             checked.push(condition);
         }
         Ok(checked)

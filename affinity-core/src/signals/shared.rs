@@ -72,21 +72,31 @@ impl SharedToml {
     pub(crate) fn resolve(self, resolve: &Resolve<'_>, past_audience: bool) -> Result<Shared, MatcherError> {
         let (relation, middle) = resolve.step("relation", &self.relation, self.reversed, resolve.from)?;
         let (target_relation, target_reversed) = match &self.target_relation {
-            Some(name) => (resolve.step("target_relation", name, self.target_reversed, resolve.to)?, self.target_reversed),
+            Some(name) => (
+                resolve.step("target_relation", name, self.target_reversed, resolve.to)?,
+                self.target_reversed,
+            ),
             None => (resolve.step("relation", &self.relation, self.reversed, resolve.to)?, self.reversed),
         };
         let (target_relation, meets) = target_relation;
         if meets != middle {
             let name = self.target_relation.as_ref().unwrap_or(&self.relation);
             let kind = &resolve.schema.kinds()[middle.index()].name;
-            return Err(resolve.out_of_range("target_relation", name, &format!("a relation that also leads to {kind}")));
+            return Err(resolve.out_of_range(
+                "target_relation",
+                name,
+                &format!("a relation that also leads to {kind}"),
+            ));
         }
         let min_count = match &self.min_count {
-            Some(count) if *count.get_ref() == 0 => return Err(resolve.out_of_range("min_count", count, "at least 1")),
+            Some(count) if *count.get_ref() == 0 => {
+                return Err(resolve.out_of_range("min_count", count, "at least 1"));
+            }
             Some(count) => u64::from(*count.get_ref()),
             None => 1,
         };
-        let half_life_days = self.half_life_days.map(|days| resolve.positive("half_life_days", &days, 1e6)).transpose()?;
+        let half_life_days =
+            self.half_life_days.map(|days| resolve.positive("half_life_days", &days, 1e6)).transpose()?;
         Ok(Shared {
             relation,
             reversed: self.reversed,
@@ -112,7 +122,13 @@ impl Shared {
     }
 
     /// What the rarity of a neighbor adds as a factor.
-    fn rarity(&self, context: &Context<'_>, hop: &Hop<'_>, middle: NodeId, kind: crate::graph::KindId) -> f64 {
+    fn rarity(
+        &self,
+        context: &Context<'_>,
+        hop: &Hop<'_>,
+        middle: NodeId,
+        kind: crate::graph::KindId,
+    ) -> f64 {
         let key = context.graph.nodes(kind).key(middle);
         let degree = || {
             let reversed = !self.target_reversed;
@@ -148,7 +164,9 @@ impl Signal for Shared {
         let is_cut = middles.len() > SHARED_NEIGHBORS_MAX;
         if is_cut {
             let keys = context.graph.nodes(middle_kind);
-            middles.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| keys.key(a.node).cmp(keys.key(b.node))));
+            middles.sort_by(|a, b| {
+                b.weight.total_cmp(&a.weight).then_with(|| keys.key(a.node).cmp(keys.key(b.node)))
+            });
             middles.truncate(SHARED_NEIGHBORS_MAX);
             middles.sort_by_key(|middle| middle.node);
         }
@@ -192,7 +210,11 @@ fn term(value: f64) -> u64 {
 fn add_neighbors(sums: &mut Accumulator, onward: &Hop<'_>, middle: &Middle, decay: &Decay, formula: Formula) {
     let Some(runs) = onward.unchecked_runs(middle.node.index()) else {
         onward.visit(middle.node.index(), &mut |step| {
-            let weight = if formula == Formula::Count { 1.0 } else { f64::from(step.weight) * decay.factor(step.time) };
+            let weight = if formula == Formula::Count {
+                1.0
+            } else {
+                f64::from(step.weight) * decay.factor(step.time)
+            };
             sums.add(step.target, term(middle.scale * weight));
         });
         return;
@@ -325,4 +347,3 @@ impl Reading for SharedReading<'_> {
         scratch.give(self.sums);
     }
 }
-

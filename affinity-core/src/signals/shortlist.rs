@@ -96,9 +96,6 @@ impl<'a> Shortlist<'a> {
     }
 
     pub(crate) fn finish(self) -> Expansion {
-        Expansion {
-            candidates: self.heap.into_iter().map(|(_, node)| node).collect(),
-            is_cut: self.is_cut,
-        }
+        Expansion { candidates: self.heap.into_iter().map(|(_, node)| node).collect(), is_cut: self.is_cut }
     }
 }

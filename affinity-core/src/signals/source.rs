@@ -56,8 +56,14 @@ impl Source {
 }
 
 /// Fits values given by name to the attributes of a kind; names and types have been checked.
-pub(crate) fn cells_of(graph: &Graph, kind: KindId, values: &std::collections::BTreeMap<String, Value>) -> Vec<Cell> {
+pub(crate) fn cells_of(
+    graph: &Graph,
+    kind: KindId,
+    values: &std::collections::BTreeMap<String, Value>,
+) -> Vec<Cell> {
     let declared = graph.schema().kinds()[kind.index()].attributes.entries();
-    let cell = |(name, _): &(String, AttributeType)| values.get(name).map_or(Cell::Absent, |value| graph.query_cell(value));
+    let cell = |(name, _): &(String, AttributeType)| {
+        values.get(name).map_or(Cell::Absent, |value| graph.query_cell(value))
+    };
     declared.iter().map(cell).collect()
 }

@@ -62,7 +62,8 @@ impl WalkToml {
         relations.dedup();
         let standard = WalkParams::STANDARD;
         let restart = self.restart.map(|restart| resolve.positive("restart", &restart, 0.99)).transpose()?;
-        let precision = self.precision.map(|precision| resolve.positive("precision", &precision, 0.1)).transpose()?;
+        let precision =
+            self.precision.map(|precision| resolve.positive("precision", &precision, 0.1)).transpose()?;
         let params = WalkParams {
             restart: restart.unwrap_or(standard.restart),
             precision: precision.unwrap_or(standard.precision),
@@ -138,7 +139,12 @@ fn precision_units(precision: f64) -> u64 {
     (libm::ldexp(precision, 48)).max(1.0) as u64
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "mass is at most 2^48 and the share at most 1")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "mass is at most 2^48 and the share at most 1"
+)]
 fn part(mass: u64, share: f64) -> u64 {
     (mass as f64 * share) as u64
 }
@@ -184,7 +190,8 @@ impl<'q> Push<'q> {
         for relation in &walk.relations {
             for reversed in [false, true] {
                 let hop = context.hop(*relation, reversed, &[], false);
-                links.extend(source.steps(*relation, reversed, &hop).into_iter().map(|step| (hop.to(), step)));
+                links
+                    .extend(source.steps(*relation, reversed, &hop).into_iter().map(|step| (hop.to(), step)));
             }
         }
         let total = value_of(links.iter().map(|(_, step)| units(f64::from(step.weight))).sum());
@@ -260,7 +267,8 @@ fn mass_of(mass: u64) -> f64 {
 
 impl Reading for WalkReading<'_> {
     fn expand(&self, cap: usize, allows: &dyn Fn(NodeId) -> bool) -> Expansion {
-        let (first, end) = (self.places.firsts[self.context.to.index()], self.places.firsts[self.context.to.index() + 1]);
+        let (first, end) =
+            (self.places.firsts[self.context.to.index()], self.places.firsts[self.context.to.index() + 1]);
         let mut shortlist = Shortlist::new(cap, self.context.graph.nodes(self.context.to), allows);
         self.estimates.for_each(&mut |place, mass| {
             if (first..end).contains(&place.index()) {

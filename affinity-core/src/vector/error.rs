@@ -37,33 +37,17 @@ pub enum VectorError {
 impl fmt::Display for VectorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WrongDimension {
-                space,
-                expected,
-                got,
-            } => {
-                write!(
-                    f,
-                    "vector for space \"{space}\" has {got} components, expected {expected}"
-                )
+            Self::WrongDimension { space, expected, got } => {
+                write!(f, "vector for space \"{space}\" has {got} components, expected {expected}")
             }
             Self::NotFinite { space, component } => {
-                write!(
-                    f,
-                    "component {component} of a vector for space \"{space}\" is not finite"
-                )
+                write!(f, "component {component} of a vector for space \"{space}\" is not finite")
             }
             Self::ZeroNorm { space } => {
-                write!(
-                    f,
-                    "vector for space \"{space}\" is zero, expected one with a direction"
-                )
+                write!(f, "vector for space \"{space}\" is zero, expected one with a direction")
             }
             Self::NormTooLarge { space } => {
-                write!(
-                    f,
-                    "vector for space \"{space}\" is too long for products to stay finite"
-                )
+                write!(f, "vector for space \"{space}\" is too long for products to stay finite")
             }
         }
     }

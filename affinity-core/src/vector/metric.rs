@@ -54,9 +54,7 @@ impl Metric {
     pub(super) fn similarities(self, computed: &mut [f32]) {
         match self {
             // Rounding may put the cosine of equal directions just above 1.
-            Self::Cosine => computed
-                .iter_mut()
-                .for_each(|c| *c = c.clamp(-1.0, 1.0) + 0.0),
+            Self::Cosine => computed.iter_mut().for_each(|c| *c = c.clamp(-1.0, 1.0) + 0.0),
             Self::Dot => computed.iter_mut().for_each(|c| *c += 0.0),
             Self::L2 => computed.iter_mut().for_each(|c| *c = -c.sqrt() + 0.0),
         }

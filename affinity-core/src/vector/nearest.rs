@@ -30,11 +30,7 @@ impl<'a> Nearest<'a> {
     ) -> Self {
         heap.clear();
         heap.reserve(limit);
-        Self {
-            heap,
-            limit,
-            by_key,
-        }
+        Self { heap, limit, by_key }
     }
 
     /// Takes `offered` in if it is among the best so far. NaN, possible only in a damaged snapshot, never is.
@@ -88,11 +84,7 @@ impl<'a> Nearest<'a> {
             if left >= self.heap.len() {
                 break;
             }
-            let worse = if right < self.heap.len() && self.is_worse(right, left) {
-                right
-            } else {
-                left
-            };
+            let worse = if right < self.heap.len() && self.is_worse(right, left) { right } else { left };
             if !self.is_worse(worse, parent) {
                 break;
             }
@@ -103,7 +95,5 @@ impl<'a> Nearest<'a> {
 }
 
 fn best_first(a: &Neighbor, b: &Neighbor, by_key: &dyn Fn(usize, usize) -> Ordering) -> Ordering {
-    b.similarity
-        .total_cmp(&a.similarity)
-        .then_with(|| by_key(a.node, b.node))
+    b.similarity.total_cmp(&a.similarity).then_with(|| by_key(a.node, b.node))
 }

@@ -83,16 +83,15 @@ impl VectorPage {
         Rows::new(self.present, self.dimension, &self.components)
     }
 
-    /// The slots of `wanted` whose vector may be read. An audience past the end of `visible` may not.
+    /// The slots of `wanted` whose vector may be read.
     // hot
-    pub(super) fn readable(&self, wanted: u64, visible: &[bool]) -> u64 {
+    pub(super) fn readable(&self, wanted: u64, visible: &dyn Fn(u32) -> bool) -> u64 {
         let mut readable = 0;
         let mut rest = wanted & self.present;
         while rest != 0 {
             let bit = rest & rest.wrapping_neg();
             let rank = (self.present & (bit - 1)).count_ones() as usize;
-            let audience = self.audiences.get(rank).map(|audience| *audience as usize);
-            if audience.and_then(|audience| visible.get(audience)) == Some(&true) {
+            if self.audiences.get(rank).is_some_and(|audience| visible(*audience)) {
                 readable |= bit;
             }
             rest &= rest - 1;
@@ -120,10 +119,7 @@ impl PageBuilder {
 
     /// Appends the vector of `slot`, which must be above those appended before and below 64.
     pub(super) fn push(&mut self, slot: usize, components: &[f32], audience: u32) {
-        debug_assert!(
-            slot < PAGE_SLOTS && self.present >> slot == 0,
-            "slots in rising order"
-        );
+        debug_assert!(slot < PAGE_SLOTS && self.present >> slot == 0, "slots in rising order");
         self.present |= 1 << slot;
         self.audiences.push(audience);
         self.components.extend_from_slice(components);

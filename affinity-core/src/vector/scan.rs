@@ -21,8 +21,8 @@ pub struct Scan<'a> {
     ///
     /// Bit `s` of page `p` is node `64 p + s`. Bits outside the second argument are ignored.
     pub allowed: &'a mut dyn FnMut(usize, u64) -> u64,
-    /// For each audience id, whether the viewer belongs to it. Missing ids are not visible.
-    pub visible: &'a [bool],
+    /// Whether the viewer belongs to the audience of this id.
+    pub visible: &'a dyn Fn(u32) -> bool,
     /// Orders two node indices by their external keys, which are unique: equal similarities are
     /// ranked and cut by it, so the order of loading decides nothing.
     pub by_key: &'a dyn Fn(usize, usize) -> Ordering,
@@ -41,11 +41,7 @@ pub struct ScanCancelled {
 
 impl fmt::Display for ScanCancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "vector scan cancelled after {} of {} pages",
-            self.pages_done, self.pages_total
-        )
+        write!(f, "vector scan cancelled after {} of {} pages", self.pages_done, self.pages_total)
     }
 }
 
@@ -64,24 +60,14 @@ impl Space {
     /// If the query was prepared by a space of another dimension.
     // hot
     pub fn scan(&self, scan: Scan<'_>, found: &mut Vec<Neighbor>) -> Result<usize, ScanCancelled> {
-        let Scan {
-            query,
-            limit,
-            allowed,
-            visible,
-            by_key,
-            cancelled,
-        } = scan;
+        let Scan { query, limit, allowed, visible, by_key, cancelled } = scan;
         let mut nearest = Nearest::new(found, limit.min(self.count()), by_key);
         let mut similarities = [0.0; PAGE_SLOTS];
         let mut compared = 0;
         for (page_idx, page) in self.pages().iter().enumerate() {
             if page_idx % PAGES_PER_CHECK == 0 && cancelled() {
                 found.clear();
-                return Err(ScanCancelled {
-                    pages_done: page_idx,
-                    pages_total: self.pages().len(),
-                });
+                return Err(ScanCancelled { pages_done: page_idx, pages_total: self.pages().len() });
             }
             let Some(page) = page else { continue };
             // Filters first: they usually drop more, and only what remains is looked up one by one.
@@ -94,10 +80,7 @@ impl Space {
             while rest != 0 {
                 let slot = rest.trailing_zeros() as usize;
                 let node = page_idx * PAGE_SLOTS + slot;
-                nearest.offer(Neighbor {
-                    node,
-                    similarity: similarities[slot],
-                });
+                nearest.offer(Neighbor { node, similarity: similarities[slot] });
                 rest &= rest - 1;
             }
         }
@@ -117,12 +100,10 @@ impl Space {
         let Some(rows) = page.rows() else { return };
         match self.metric() {
             Metric::Cosine | Metric::Dot => {
-                self.kernel()
-                    .dot_rows(query.components(), rows, wanted, out);
+                self.kernel().dot_rows(query.components(), rows, wanted, out);
             }
             Metric::L2 => {
-                self.kernel()
-                    .squared_distance_rows(query.components(), rows, wanted, out);
+                self.kernel().squared_distance_rows(query.components(), rows, wanted, out);
             }
         }
         self.metric().similarities(out);

@@ -81,7 +81,7 @@ enum SlotChange {
 ///     query: &query,
 ///     limit: 2,
 ///     allowed: &mut |_page, present| present,
-///     visible: &[true],
+///     visible: &|audience| audience == 0,
 ///     by_key: &|a, b| a.cmp(&b),
 ///     cancelled: &|| false,
 /// };
@@ -103,12 +103,7 @@ impl Space {
     /// A space without vectors.
     #[must_use]
     pub fn empty(params: SpaceParams, kernel: Kernel) -> Self {
-        Self {
-            params: Arc::new(params),
-            kernel,
-            count: 0,
-            pages: Vec::new(),
-        }
+        Self { params: Arc::new(params), kernel, count: 0, pages: Vec::new() }
     }
 
     /// A space as read back from a snapshot, `pages[p]` for nodes `64 p .. 64 p + 64`.
@@ -124,10 +119,7 @@ impl Space {
         for page in pages.iter().flatten() {
             space.check_dimension(page.dimension())?;
         }
-        space.pages = pages
-            .into_iter()
-            .map(|page| page.filter(|p| p.count() > 0).map(Arc::new))
-            .collect();
+        space.pages = pages.into_iter().map(|page| page.filter(|p| p.count() > 0).map(Arc::new)).collect();
         space.settle();
         Ok(space)
     }
@@ -153,8 +145,7 @@ impl Space {
         while let Some((node, _)) = rest.peek() {
             let page_idx = node / PAGE_SLOTS;
             let mut slots = [const { SlotChange::Keep }; PAGE_SLOTS];
-            while let Some((node, vector)) = rest.next_if(|(node, _)| node / PAGE_SLOTS == page_idx)
-            {
+            while let Some((node, vector)) = rest.next_if(|(node, _)| node / PAGE_SLOTS == page_idx) {
                 slots[node % PAGE_SLOTS] = match vector {
                     Some((components, audience)) => SlotChange::Put(components, audience),
                     None => SlotChange::Remove,
@@ -203,10 +194,7 @@ impl Space {
     /// The stored vector of `node` and its audience.
     #[must_use]
     pub fn vector(&self, node: usize) -> Option<(&[f32], u32)> {
-        self.pages
-            .get(node / PAGE_SLOTS)?
-            .as_ref()?
-            .vector(node % PAGE_SLOTS)
+        self.pages.get(node / PAGE_SLOTS)?.as_ref()?.vector(node % PAGE_SLOTS)
     }
 
     /// `components` checked, and scaled to length 1 in a cosine space.
@@ -220,8 +208,7 @@ impl Space {
     /// The stored vector of `node` as a query, bit for bit as stored.
     #[must_use]
     pub fn query_of(&self, node: usize) -> Option<PreparedQuery> {
-        self.vector(node)
-            .map(|(components, _)| PreparedQuery(components.to_vec()))
+        self.vector(node).map(|(components, _)| PreparedQuery(components.to_vec()))
     }
 
     /// How near `node` is to `query`: the same number as a scan gives. `None` without a vector.
@@ -242,16 +229,9 @@ impl Space {
     }
 
     /// The page of `page_idx` with `slots` applied; `None` when no vector is left.
-    fn changed_page(
-        &self,
-        page_idx: usize,
-        slots: &[SlotChange; PAGE_SLOTS],
-    ) -> Option<VectorPage> {
+    fn changed_page(&self, page_idx: usize, slots: &[SlotChange; PAGE_SLOTS]) -> Option<VectorPage> {
         let old = self.pages.get(page_idx).and_then(Option::as_deref);
-        let added = slots
-            .iter()
-            .filter(|slot| matches!(slot, SlotChange::Put(..)))
-            .count();
+        let added = slots.iter().filter(|slot| matches!(slot, SlotChange::Put(..))).count();
         let room = PAGE_SLOTS.min(old.map_or(0, VectorPage::count) + added);
         let mut builder = PageBuilder::with_capacity(room, self.params.dimension);
         for (slot, change) in slots.iter().enumerate() {
@@ -280,11 +260,7 @@ impl Space {
         if got == expected {
             return Ok(());
         }
-        Err(VectorError::WrongDimension {
-            space: self.params.name.clone(),
-            expected,
-            got,
-        })
+        Err(VectorError::WrongDimension { space: self.params.name.clone(), expected, got })
     }
 
     /// The vector as it is stored, or why it cannot be.
@@ -292,16 +268,10 @@ impl Space {
         let space = || self.params.name.clone();
         self.check_dimension(components.len())?;
         if let Some(component) = components.iter().position(|c| !c.is_finite()) {
-            return Err(VectorError::NotFinite {
-                space: space(),
-                component,
-            });
+            return Err(VectorError::NotFinite { space: space(), component });
         }
         // In doubles the squares of floats neither overflow nor vanish.
-        let squared_norm: f64 = components
-            .iter()
-            .map(|c| f64::from(*c) * f64::from(*c))
-            .sum();
+        let squared_norm: f64 = components.iter().map(|c| f64::from(*c) * f64::from(*c)).sum();
         match self.params.metric {
             Metric::Cosine if squared_norm == 0.0 => {
                 return Err(VectorError::ZeroNorm { space: space() });
@@ -317,10 +287,7 @@ impl Space {
 }
 
 /// Divides each component by `norm`, which is at least the largest of them.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounds a number in [-1, 1] to the nearest float"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "rounds a number in [-1, 1] to the nearest float")]
 fn scale(components: &mut [f32], norm: f64) {
     for component in components {
         *component = (f64::from(*component) / norm) as f32;

@@ -8,19 +8,15 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::{
-    Kernel, Metric, Neighbor, NewVector, PAGE_SLOTS, PreparedQuery, Scan, ScanCancelled, Space,
-    SpaceParams, VectorChange, VectorError, VectorPage,
+    Kernel, Metric, Neighbor, NewVector, PAGE_SLOTS, PreparedQuery, Scan, ScanCancelled, Space, SpaceParams,
+    VectorChange, VectorError, VectorPage,
 };
 use crate::storage::Slab;
 
 const DIMENSION: usize = 5;
 
 fn params(metric: Metric) -> SpaceParams {
-    SpaceParams {
-        name: "profile".into(),
-        dimension: DIMENSION,
-        metric,
-    }
+    SpaceParams { name: "profile".into(), dimension: DIMENSION, metric }
 }
 
 fn empty(metric: Metric) -> Space {
@@ -28,13 +24,7 @@ fn empty(metric: Metric) -> Space {
 }
 
 fn put(node: usize, components: &[f32], audience: u32) -> VectorChange {
-    VectorChange {
-        node,
-        vector: Some(NewVector {
-            components: components.to_vec(),
-            audience,
-        }),
-    }
+    VectorChange { node, vector: Some(NewVector { components: components.to_vec(), audience }) }
 }
 
 fn metric() -> impl Strategy<Value = Metric> {
@@ -43,11 +33,8 @@ fn metric() -> impl Strategy<Value = Metric> {
 
 /// Few values per component, so that equal similarities are common; never the zero vector.
 fn components() -> impl Strategy<Value = Vec<f32>> {
-    vec(-1_i8..=1, DIMENSION - 1).prop_map(|tail| {
-        std::iter::once(1.0)
-            .chain(tail.into_iter().map(f32::from))
-            .collect()
-    })
+    vec(-1_i8..=1, DIMENSION - 1)
+        .prop_map(|tail| std::iter::once(1.0).chain(tail.into_iter().map(f32::from)).collect())
 }
 
 type Contents = BTreeMap<usize, (Vec<f32>, u32)>;
@@ -55,28 +42,17 @@ type Contents = BTreeMap<usize, (Vec<f32>, u32)>;
 /// Nodes over several pages, some pages missing, a few audiences.
 fn contents() -> impl Strategy<Value = Contents> {
     let node = prop_oneof![0_usize..100, 300_usize..420];
-    vec((node, components(), 0_u32..4), 0..150).prop_map(|entries| {
-        entries
-            .into_iter()
-            .map(|(node, c, audience)| (node, (c, audience)))
-            .collect()
-    })
+    vec((node, components(), 0_u32..4), 0..150)
+        .prop_map(|entries| entries.into_iter().map(|(node, c, audience)| (node, (c, audience))).collect())
 }
 
 fn build(metric: Metric, contents: &Contents) -> Space {
-    let changes = contents
-        .iter()
-        .map(|(node, (c, audience))| put(*node, c, *audience))
-        .collect();
+    let changes = contents.iter().map(|(node, (c, audience))| put(*node, c, *audience)).collect();
     empty(metric).with_changes(changes).unwrap()
 }
 
 fn bits(page: &VectorPage) -> (u64, &[u32], Vec<u32>) {
-    (
-        page.present(),
-        page.audiences(),
-        page.components().iter().map(|c| c.to_bits()).collect(),
-    )
+    (page.present(), page.audiences(), page.components().iter().map(|c| c.to_bits()).collect())
 }
 
 #[track_caller]
@@ -98,17 +74,9 @@ fn brute_force(
 ) -> Vec<Neighbor> {
     let nodes = (0..space.pages().len() * PAGE_SLOTS).filter(|node| readable(*node));
     let mut all: Vec<Neighbor> = nodes
-        .filter_map(|node| {
-            space
-                .similarity(query, node)
-                .map(|similarity| Neighbor { node, similarity })
-        })
+        .filter_map(|node| space.similarity(query, node).map(|similarity| Neighbor { node, similarity }))
         .collect();
-    all.sort_by(|a, b| {
-        b.similarity
-            .total_cmp(&a.similarity)
-            .then(keys[a.node].cmp(&keys[b.node]))
-    });
+    all.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(keys[a.node].cmp(&keys[b.node])));
     all.truncate(limit);
     all
 }
@@ -137,7 +105,7 @@ proptest! {
             limit,
             // Bits of slots without a vector are set too: they must be ignored.
             allowed: &mut |page, _present| filter[page],
-            visible: &visible,
+            visible: &|audience| visible.get(audience as usize) == Some(&true),
             by_key: &|a, b| keys[a].cmp(&keys[b]),
             cancelled: &|| false,
         };
@@ -164,7 +132,7 @@ proptest! {
                 query: &query,
                 limit,
                 allowed: &mut |_page, present| present,
-                visible: &[true],
+                visible: &|audience| audience == 0,
                 by_key: &|a, b| key_of(a).cmp(&key_of(b)),
                 cancelled: &|| false,
             };
@@ -239,89 +207,46 @@ proptest! {
 #[test]
 fn similarity_of_three_and_four_is_worked_by_hand() {
     let (left, right) = ([3.0, 4.0, 0.0, 0.0, 0.0], [4.0, 3.0, 0.0, 0.0, 0.0]);
-    for (metric, expected) in [
-        (Metric::Dot, 24.0),
-        (Metric::L2, -2.0_f32.sqrt()),
-        (Metric::Cosine, 0.96),
-    ] {
+    for (metric, expected) in [(Metric::Dot, 24.0), (Metric::L2, -2.0_f32.sqrt()), (Metric::Cosine, 0.96)] {
         let space = empty(metric).with_changes(vec![put(3, &right, 0)]).unwrap();
         let similarity = space.similarity(&space.prepare(&left).unwrap(), 3).unwrap();
-        assert!(
-            (similarity - expected).abs() < 1e-6,
-            "{metric:?} {similarity}"
-        );
+        assert!((similarity - expected).abs() < 1e-6, "{metric:?} {similarity}");
         assert_eq!(space.similarity(&space.prepare(&left).unwrap(), 4), None);
     }
 }
 
 #[test]
 fn similarity_of_opposites_has_no_negative_zero_and_stays_in_range() {
-    let space = empty(Metric::L2)
-        .with_changes(vec![put(0, &[1.0; 5], 0)])
-        .unwrap();
+    let space = empty(Metric::L2).with_changes(vec![put(0, &[1.0; 5], 0)]).unwrap();
     let itself = space.query_of(0).unwrap();
-    assert_eq!(
-        space.similarity(&itself, 0).unwrap().to_bits(),
-        0.0_f32.to_bits()
-    );
+    assert_eq!(space.similarity(&itself, 0).unwrap().to_bits(), 0.0_f32.to_bits());
 
     let third = [0.1, 0.7, -0.3, 0.9, 0.2];
-    let space = empty(Metric::Cosine)
-        .with_changes(vec![put(0, &third, 0)])
-        .unwrap();
+    let space = empty(Metric::Cosine).with_changes(vec![put(0, &third, 0)]).unwrap();
     let opposite = space.prepare(&third.map(|c| -3.0 * c)).unwrap();
     assert!(space.similarity(&space.query_of(0).unwrap(), 0).unwrap() <= 1.0);
     assert!(space.similarity(&opposite, 0).unwrap() >= -1.0);
-    assert_eq!(
-        Metric::Cosine.signal(space.similarity(&opposite, 0).unwrap()),
-        0.0
-    );
+    assert_eq!(Metric::Cosine.signal(space.similarity(&opposite, 0).unwrap()), 0.0);
 }
 
 #[test]
 fn vectors_that_cannot_be_compared_are_refused_by_name() {
     let space = || "profile".to_owned();
     let cases = [
-        (
-            Metric::Cosine,
-            vec![1.0; 4],
-            VectorError::WrongDimension {
-                space: space(),
-                expected: 5,
-                got: 4,
-            },
-        ),
+        (Metric::Cosine, vec![1.0; 4], VectorError::WrongDimension { space: space(), expected: 5, got: 4 }),
         (
             Metric::L2,
             vec![1.0, f32::NAN, 1.0, f32::INFINITY, 0.0],
-            VectorError::NotFinite {
-                space: space(),
-                component: 1,
-            },
+            VectorError::NotFinite { space: space(), component: 1 },
         ),
         (
             Metric::Dot,
             vec![1.0, 1.0, 1.0, f32::NEG_INFINITY, 0.0],
-            VectorError::NotFinite {
-                space: space(),
-                component: 3,
-            },
+            VectorError::NotFinite { space: space(), component: 3 },
         ),
-        (
-            Metric::Cosine,
-            vec![0.0, -0.0, 0.0, 0.0, 0.0],
-            VectorError::ZeroNorm { space: space() },
-        ),
-        (
-            Metric::Dot,
-            vec![1e19, 0.0, 0.0, 0.0, 0.0],
-            VectorError::NormTooLarge { space: space() },
-        ),
-        (
-            Metric::L2,
-            vec![f32::MAX; 5],
-            VectorError::NormTooLarge { space: space() },
-        ),
+        (Metric::Cosine, vec![0.0, -0.0, 0.0, 0.0, 0.0], VectorError::ZeroNorm { space: space() }),
+        (Metric::Dot, vec![1e19, 0.0, 0.0, 0.0, 0.0], VectorError::NormTooLarge { space: space() }),
+        (Metric::L2, vec![f32::MAX; 5], VectorError::NormTooLarge { space: space() }),
     ];
     for (metric, components, expected) in cases {
         let changes = vec![put(1, &[1.0; 5], 0), put(0, &components, 0)];
@@ -333,19 +258,13 @@ fn vectors_that_cannot_be_compared_are_refused_by_name() {
 #[test]
 fn extreme_vectors_that_are_accepted_compare_finitely() {
     for components in [[f32::MAX; 5], [f32::from_bits(1); 5]] {
-        let space = empty(Metric::Cosine)
-            .with_changes(vec![put(0, &components, 0)])
-            .unwrap();
-        let similarity = space
-            .similarity(&space.prepare(&[1.0; 5]).unwrap(), 0)
-            .unwrap();
+        let space = empty(Metric::Cosine).with_changes(vec![put(0, &components, 0)]).unwrap();
+        let similarity = space.similarity(&space.prepare(&[1.0; 5]).unwrap(), 0).unwrap();
         assert!((similarity - 1.0).abs() < 1e-6, "{similarity}");
     }
     for metric in [Metric::Dot, Metric::L2] {
         let longest = [6.5e18, 0.0, 0.0, 0.0, 0.0];
-        let space = empty(metric)
-            .with_changes(vec![put(0, &longest, 0), put(1, &[0.0; 5], 0)])
-            .unwrap();
+        let space = empty(metric).with_changes(vec![put(0, &longest, 0), put(1, &[0.0; 5], 0)]).unwrap();
         let query = space.prepare(&longest.map(|c| -c)).unwrap();
         assert!(space.similarity(&query, 0).unwrap().is_finite());
         assert!(space.similarity(&query, 1).unwrap().is_finite());
@@ -355,17 +274,10 @@ fn extreme_vectors_that_are_accepted_compare_finitely() {
 #[test]
 fn the_last_change_of_a_node_holds() {
     let first = put(5, &[1.0; 5], 1);
-    let removal = VectorChange {
-        node: 5,
-        vector: None,
-    };
-    let space = empty(Metric::Dot)
-        .with_changes(vec![first.clone(), removal.clone()])
-        .unwrap();
+    let removal = VectorChange { node: 5, vector: None };
+    let space = empty(Metric::Dot).with_changes(vec![first.clone(), removal.clone()]).unwrap();
     assert_eq!((space.count(), space.pages().len()), (0, 0));
-    let space = empty(Metric::Dot)
-        .with_changes(vec![first, removal, put(5, &[2.0; 5], 3)])
-        .unwrap();
+    let space = empty(Metric::Dot).with_changes(vec![first, removal, put(5, &[2.0; 5], 3)]).unwrap();
     assert_eq!(space.vector(5), Some(([2.0; 5].as_slice(), 3)));
     assert_eq!(space.vector(4), None);
     assert_eq!(space.vector(64 * 9), None);
@@ -374,12 +286,7 @@ fn the_last_change_of_a_node_holds() {
 #[test]
 fn scan_cancelled_reports_progress_and_returns_nothing() {
     let space = empty(Metric::Dot)
-        .with_changes(
-            (0..64 * 40)
-                .step_by(64)
-                .map(|node| put(node, &[1.0; 5], 0))
-                .collect(),
-        )
+        .with_changes((0..64 * 40).step_by(64).map(|node| put(node, &[1.0; 5], 0)).collect())
         .unwrap();
     let asked = Cell::new(0);
     let cancelled = || asked.replace(asked.get() + 1) == 2;
@@ -388,45 +295,25 @@ fn scan_cancelled_reports_progress_and_returns_nothing() {
         query: &space.query_of(0).unwrap(),
         limit: 10,
         allowed: &mut |_page, present| present,
-        visible: &[true],
+        visible: &|audience| audience == 0,
         by_key: &|a, b| a.cmp(&b),
         cancelled: &cancelled,
     };
     let end = space.scan(scan, &mut found);
-    assert_eq!(
-        end,
-        Err(ScanCancelled {
-            pages_done: 32,
-            pages_total: 40
-        })
-    );
+    assert_eq!(end, Err(ScanCancelled { pages_done: 32, pages_total: 40 }));
     assert_eq!(found, []);
 }
 
 #[test]
 fn pages_survive_a_round_trip_and_bad_lengths_are_refused() {
     let space = empty(Metric::Cosine)
-        .with_changes(vec![
-            put(2, &[1.0; 5], 7),
-            put(63, &[2.0; 5], 8),
-            put(200, &[3.0; 5], 9),
-        ])
+        .with_changes(vec![put(2, &[1.0; 5], 7), put(63, &[2.0; 5], 8), put(200, &[3.0; 5], 9)])
         .unwrap();
     let copy = |page: &Arc<VectorPage>| {
         let (audiences, components) = (page.audiences().to_vec(), page.components().to_vec());
-        VectorPage::from_slabs(
-            page.present(),
-            page.dimension(),
-            audiences.into(),
-            components.into(),
-        )
-        .unwrap()
+        VectorPage::from_slabs(page.present(), page.dimension(), audiences.into(), components.into()).unwrap()
     };
-    let pages = space
-        .pages()
-        .iter()
-        .map(|page| page.as_ref().map(copy))
-        .collect();
+    let pages = space.pages().iter().map(|page| page.as_ref().map(copy)).collect();
     let again = Space::from_pages(params(Metric::Cosine), Kernel::detect(), pages).unwrap();
     check_same(&space, &again);
 
@@ -440,11 +327,7 @@ fn pages_survive_a_round_trip_and_bad_lengths_are_refused() {
     let (audiences, components) = slabs(2, 8);
     let narrow = VectorPage::from_slabs(0b11, 4, audiences, components);
     let refused = Space::from_pages(params(Metric::L2), Kernel::detect(), vec![None, narrow]);
-    let expected = VectorError::WrongDimension {
-        space: "profile".into(),
-        expected: 5,
-        got: 4,
-    };
+    let expected = VectorError::WrongDimension { space: "profile".into(), expected: 5, got: 4 };
     assert_eq!(refused.unwrap_err(), expected);
 }
 
@@ -459,18 +342,12 @@ fn a_damaged_component_is_never_found() {
         query: &query,
         limit: 5,
         allowed: &mut |_page, present| present,
-        visible: &[true],
+        visible: &|audience| audience == 0,
         by_key: &|a, b| a.cmp(&b),
         cancelled: &|| false,
     };
     space.scan(scan, &mut found).unwrap();
-    assert_eq!(
-        found
-            .iter()
-            .map(|neighbor| neighbor.node)
-            .collect::<Vec<_>>(),
-        [1]
-    );
+    assert_eq!(found.iter().map(|neighbor| neighbor.node).collect::<Vec<_>>(), [1]);
     assert_eq!(space.similarity(&query, 0), None);
 }
 

@@ -14,4 +14,5 @@ pub use self::secret::Secret;
 pub use self::setting::{SETTINGS, Setting};
 pub use self::values::{
     Config, DatabaseConfig, EmbeddingsConfig, LogConfig, LogFormat, MatchingConfig,
+    PostgresPrograms,
 };

@@ -59,10 +59,10 @@ pub(super) static POSTGRES_BIN: Setting = Setting {
     variable: "AFFINITY_POSTGRES_BIN",
     placeholder: "DIR",
     default: "",
-    allowed: "a directory that holds initdb and postgres",
+    allowed: "a directory that holds initdb and postgres, or fetch",
     secret: false,
-    help: "Directory of the PostgreSQL programs for the embedded cluster [default: the first version 15 or newer found \
-           in PATH and in the usual places, else one is fetched]",
+    help: "Directory of the PostgreSQL programs for the embedded cluster, or \"fetch\" for prebuilt ones \
+           [default: the first version 15 or newer in PATH and the usual places, else fetched ones]",
 };
 
 pub(super) static EMBEDDINGS_URL: Setting = Setting {

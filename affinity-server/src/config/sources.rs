@@ -20,6 +20,7 @@ pub(super) struct Sources {
     flags: HashMap<&'static str, Written>,
     environment: HashMap<&'static str, Written>,
     file: HashMap<&'static str, Written>,
+    ignored_variables: Vec<String>,
 }
 
 impl Sources {
@@ -56,6 +57,16 @@ impl Sources {
                 );
             }
         }
+        let known = |name: &str| {
+            let mut settings = SETTINGS.into_iter().chain([&CONFIG]);
+            settings.any(|setting| setting.variable == name)
+        };
+        sources.ignored_variables = environment
+            .keys()
+            .filter(|name| name.starts_with("AFFINITY_") && !known(name))
+            .cloned()
+            .collect();
+        sources.ignored_variables.sort();
         let asked = sources.find(&CONFIG).cloned();
         let path = directory.join(
             asked
@@ -74,6 +85,11 @@ impl Sources {
             }
         }
         Ok(sources)
+    }
+
+    /// Variables that start like a setting's and are none: mistyped, most likely.
+    pub(super) fn ignored_variables(&self) -> &[String] {
+        &self.ignored_variables
     }
 
     fn find(&self, setting: &Setting) -> Option<&Written> {

@@ -28,6 +28,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Members of the demo world that an empty database is filled with; 0 for none.
     pub demo_members: u32,
+    /// Variables of the environment that look like settings and are none, to be warned about.
+    pub ignored_variables: Vec<String>,
 }
 
 /// Which PostgreSQL to use.
@@ -35,13 +37,24 @@ pub struct Config {
 pub struct DatabaseConfig {
     /// A running one; without it an embedded cluster is started.
     pub url: Option<Secret>,
-    /// The directory of the embedded cluster's programs, when the operator chose.
-    pub postgres_bin: Option<PathBuf>,
+    /// Whose programs run the embedded cluster.
+    pub programs: PostgresPrograms,
     /// The directory that holds the embedded cluster, absolute.
     pub data_dir: PathBuf,
     /// The program that becomes PostgreSQL: this server, whose `main` first calls
     /// [`launcher::run_if_asked`](crate::database::launcher::run_if_asked).
     pub launcher: PathBuf,
+}
+
+/// Whose programs run the embedded cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PostgresPrograms {
+    /// The first that fit on this system, else fetched ones.
+    Search,
+    /// Those in this directory and no others.
+    Directory(PathBuf),
+    /// Fetched ones, whatever is installed.
+    Fetched,
 }
 
 /// How texts become vectors.
@@ -89,13 +102,19 @@ pub enum LogFormat {
 impl Config {
     /// Checks what was written; relative paths start at `directory`.
     pub(super) fn from_sources(sources: &Sources, directory: &Path) -> Result<Self, ConfigError> {
-        let path = |text: &str| Some(directory.join(text));
+        // Rebuilt from its parts, or "./" would show in every message.
+        let path = |text: &str| Some(directory.join(text).components().collect());
         let data_dir = sources
             .read(&setting::DATA_DIR, path)?
             .unwrap_or_else(|| directory.join(".affinity"));
         let database = DatabaseConfig {
             url: sources.read(&setting::DATABASE_URL, database_url)?,
-            postgres_bin: sources.read(&setting::POSTGRES_BIN, path)?,
+            programs: sources
+                .read(&setting::POSTGRES_BIN, |text| match text {
+                    "fetch" => Some(PostgresPrograms::Fetched),
+                    directory => path(directory).map(PostgresPrograms::Directory),
+                })?
+                .unwrap_or(PostgresPrograms::Search),
             data_dir: data_dir.clone(),
             launcher: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("affinity-server")),
         };
@@ -136,6 +155,7 @@ impl Config {
                 .unwrap_or(LogFormat::Text),
         };
         Ok(Self {
+            ignored_variables: sources.ignored_variables().to_vec(),
             addr: sources
                 .read(&setting::ADDR, |text| text.parse().ok())?
                 .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),

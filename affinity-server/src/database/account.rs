@@ -79,7 +79,8 @@ impl Account {
                     Ok(found) if found.uid() == self.uid => found.mode() & 0o100 != 0,
                     Ok(found) if found.gid() == self.gid => found.mode() & 0o010 != 0,
                     Ok(found) => found.mode() & 0o001 != 0,
-                    Err(_) => false,
+                    // Not made yet: the maker decides.
+                    Err(error) => error.kind() == std::io::ErrorKind::NotFound,
                 })
     }
 

@@ -3,6 +3,7 @@ use std::process::Command;
 
 use super::DatabaseError;
 use super::account::Account;
+use crate::config::PostgresPrograms;
 
 /// The oldest PostgreSQL that the migrations run on.
 pub(super) const MAJOR_MIN: u32 = 15;
@@ -61,7 +62,7 @@ fn major_of(version: &str) -> Option<u32> {
 /// What decides which PostgreSQL runs a cluster.
 pub(super) struct Search<'a> {
     /// The operator's choice, which nothing overrides.
-    pub(super) chosen: Option<&'a Path>,
+    pub(super) programs: &'a PostgresPrograms,
     pub(super) cluster: &'a Path,
     /// The version that made the cluster, when there is one.
     pub(super) cluster_major: Option<u32>,
@@ -77,30 +78,41 @@ impl Search<'_> {
     /// # Errors
     /// When the operator's choice does not run, is too old, or is of another version than the cluster.
     pub(super) fn run(&self) -> Result<Option<Binaries>, DatabaseError> {
-        if let Some(directory) = self.chosen {
-            let binaries =
-                Binaries::inspect(directory).map_err(|reason| DatabaseError::UnusableBinaries {
-                    directory: directory.to_path_buf(),
-                    reason,
-                })?;
-            return match self.cluster_major {
-                Some(cluster_major) if cluster_major != binaries.major => {
-                    Err(DatabaseError::MajorMismatch {
-                        cluster: self.cluster.to_path_buf(),
-                        cluster_major,
-                        binaries: binaries.directory,
-                        binaries_major: binaries.major,
-                    })
-                }
-                _ => Ok(Some(binaries)),
-            };
+        match self.programs {
+            PostgresPrograms::Directory(directory) => self.chosen(directory).map(Some),
+            PostgresPrograms::Fetched => Ok(self.first_fit(newest_first(self.downloads, ""))),
+            PostgresPrograms::Search => {
+                let installed = path_directories().chain(usual_directories());
+                Ok(self.first_fit(installed.chain(newest_first(self.downloads, ""))))
+            }
         }
-        Ok(path_directories()
-            .chain(usual_directories())
-            .chain(newest_first(self.downloads, ""))
+    }
+
+    fn chosen(&self, directory: &Path) -> Result<Binaries, DatabaseError> {
+        let binaries =
+            Binaries::inspect(directory).map_err(|reason| DatabaseError::UnusableBinaries {
+                directory: directory.to_path_buf(),
+                reason,
+            })?;
+        match self.cluster_major {
+            Some(cluster_major) if cluster_major != binaries.major => {
+                Err(DatabaseError::MajorMismatch {
+                    cluster: self.cluster.to_path_buf(),
+                    cluster_major,
+                    binaries: binaries.directory,
+                    binaries_major: binaries.major,
+                })
+            }
+            _ => Ok(binaries),
+        }
+    }
+
+    fn first_fit(&self, directories: impl IntoIterator<Item = PathBuf>) -> Option<Binaries> {
+        directories
+            .into_iter()
             .filter_map(|directory| Binaries::inspect(&directory).ok())
             .filter(|found| self.account.reaches(&found.postgres()))
-            .find(|found| self.cluster_major.is_none_or(|major| major == found.major)))
+            .find(|found| self.cluster_major.is_none_or(|major| major == found.major))
     }
 }
 
@@ -210,7 +222,7 @@ mod tests {
         let cluster = Path::new("/nowhere/cluster");
         let account = Account::for_cluster(cluster).unwrap();
         Search {
-            chosen: Some(chosen),
+            programs: &PostgresPrograms::Directory(chosen.to_path_buf()),
             cluster,
             cluster_major,
             account,

@@ -13,6 +13,9 @@ const CONNECTIONS_MAX: u32 = 20;
 /// How long a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long connections in use may take to come back at the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A pool of connections to the database, and the embedded PostgreSQL behind it if there is one.
 ///
 /// ```no_run
@@ -97,12 +100,21 @@ impl Database {
         self.embedded.as_ref()
     }
 
-    /// Closes the connections, waiting for those in use, and stops an embedded PostgreSQL in order.
+    /// Closes the connections, waiting some seconds for those in use, and stops an embedded PostgreSQL in order.
     ///
     /// # Errors
     /// When the thread that supervises PostgreSQL died.
     pub async fn stop(self) -> Result<(), DatabaseError> {
-        self.pool.close().await;
+        // A connection that nobody gives back must not keep the server from ending: a fast stop takes it away.
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.pool.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "connections were still in use after {} seconds",
+                CLOSE_TIMEOUT.as_secs()
+            );
+        }
         match self.embedded {
             Some(embedded) => embedded.stop().await,
             None => Ok(()),

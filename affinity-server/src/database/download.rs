@@ -62,7 +62,7 @@ pub(super) async fn download(
         .await
         .map_err(|error| no_binaries(in_full(&error)))?;
     progress.message(&format!("Unpacking PostgreSQL {version}"));
-    make_enterable(downloads)?;
+    std::fs::create_dir_all(downloads).map_err(file_error("make directory", downloads))?;
     let directory = downloads.join(version.to_string());
     // Unpacks beside the directory and renames, so a fetch that was cut short leaves nothing half done.
     extract(zonky::URL, &archive, &directory)
@@ -78,10 +78,9 @@ pub(super) async fn download(
     Ok(binaries)
 }
 
-/// Makes `directory` if missing, and lets the account that runs PostgreSQL enter it.
+/// Lets every account enter `directory`: that of the unpacker is for its maker alone.
 fn make_enterable(directory: &Path) -> Result<(), DatabaseError> {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::create_dir_all(directory).map_err(file_error("make directory", directory))?;
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755))
         .map_err(file_error("open to all accounts", directory))
 }

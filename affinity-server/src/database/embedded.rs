@@ -25,7 +25,7 @@ const DATABASE: &str = "affinity";
 const IN_USE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long an older postmaster may take to end before its lock file is looked at closely.
-const STALE_PATIENCE: Duration = Duration::from_secs(3);
+const STALE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long the postmaster may be silent, and how long it may say that it is recovering.
 const SILENT_MAX: Duration = Duration::from_secs(60);
@@ -288,16 +288,15 @@ async fn find_binaries(
     let cluster = layout.cluster();
     let cluster_major = cluster_major(&cluster)?;
     let downloads = downloads_directory(account, layout.data_dir());
-    let chosen = config.postgres_bin.clone();
+    let programs = config.programs.clone();
     let searched = downloads.clone();
     let found = blocking("looks for PostgreSQL", move || {
-        let (chosen, downloads) = (chosen.as_deref(), searched.as_path());
         Search {
-            chosen,
+            programs: &programs,
             cluster: &cluster,
             cluster_major,
             account,
-            downloads,
+            downloads: &searched,
         }
         .run()
     })

@@ -172,7 +172,7 @@ impl fmt::Display for DatabaseError {
                 }
                 write!(
                     f,
-                    ", and a prebuilt one could not be fetched ({download}); to install it, run: {install_command}"
+                    ", and a prebuilt one could not be fetched from Maven Central ({download}); to install it, run: {install_command}"
                 )
             }
             Self::MajorMismatch {

@@ -12,9 +12,10 @@ use super::layout::Layout;
 
 /// The superuser of the embedded cluster.
 ///
+/// Not "affinity": the default search path starts with the schema of the user's name, and there is one of that.
 /// It has no password: only the account that owns the cluster, and root, can enter the directory of the only
 /// socket, and whoever can do that can read the cluster's files anyway.
-pub(super) const SUPERUSER: &str = "affinity";
+pub(super) const SUPERUSER: &str = "postgres";
 
 /// The major version that made the cluster, or `None` when there is none yet.
 ///

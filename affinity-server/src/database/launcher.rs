@@ -14,7 +14,7 @@ use std::process::Command;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Uid, setgid, setuid};
 
 use super::account::Account;
 
@@ -97,7 +97,9 @@ fn launch(mut arguments: impl Iterator<Item = OsString>) -> io::Result<std::conv
         None => cluster,
     };
     if Uid::effective().is_root() {
-        setgroups(&[gid])?;
+        // Groups beside the main one; on macOS they come from the directory service and stay.
+        #[cfg(not(target_vendor = "apple"))]
+        nix::unistd::setgroups(&[gid])?;
         setgid(gid)?;
         setuid(uid)?;
     }

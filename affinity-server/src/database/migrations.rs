@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use sqlx::PgPool;
 use sqlx::migrate::{Migrate, Migrator};
@@ -7,10 +8,15 @@ use super::DatabaseError;
 use crate::observability::Progress;
 
 /// Every migration, in order, as built into this binary: the mechanisms first, then each platform.
-pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!("../migrations");
+    migrations.dangerous_set_table_name(APPLIED_TABLE);
+    migrations
+});
 
-/// Where sqlx notes what was applied.
-const APPLIED_TABLE: &str = "_sqlx_migrations";
+/// Where sqlx notes what was applied. Qualified: for a role named like one of the schemas that the migrations
+/// make, the default search path would find another table after the first of them than before it.
+const APPLIED_TABLE: &str = "public._sqlx_migrations";
 
 /// Applies the migrations that `pool`'s database lacks, each in its own transaction, and returns how many.
 ///
@@ -27,6 +33,12 @@ pub async fn migrate(pool: &PgPool) -> Result<usize, DatabaseError> {
     let statement = |source| DatabaseError::Statement { source };
     // Taken out of the pool and closed: a failure must not leave the lock with a connection that lives on.
     let mut connection = pool.acquire().await.map_err(statement)?.detach();
+    // Without this sqlx's own "already exists, skipping" reaches the log at every start.
+    // And whoever migrates, an unqualified name means the same.
+    sqlx::raw_sql("SET client_min_messages = warning; SET search_path = public")
+        .execute(&mut connection)
+        .await
+        .map_err(statement)?;
     connection.lock().await.map_err(before)?;
     connection
         .ensure_migrations_table(APPLIED_TABLE)

@@ -19,4 +19,4 @@ mod connection; // the pool, whatever is behind it
 pub use self::connection::{Database, running_database_url};
 pub use self::embedded::EmbeddedPostgres;
 pub use self::error::DatabaseError;
-pub use self::migrations::{MIGRATIONS, migrate};
+pub use self::migrations::migrate;

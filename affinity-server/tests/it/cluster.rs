@@ -12,9 +12,9 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use affinity_server::config::DatabaseConfig;
+use affinity_server::config::{DatabaseConfig, PostgresPrograms};
 use affinity_server::database::{EmbeddedPostgres, migrate};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 /// The program whose `main` can become PostgreSQL; a test binary's cannot.
@@ -30,7 +30,7 @@ pub(crate) async fn database(name: &str) -> PgPool {
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')),
         "{name}"
     );
-    let template = template();
+    let template = shared().options();
     let mut admin = PgConnection::connect_with(&template.clone().database("postgres"))
         .await
         .unwrap();
@@ -52,13 +52,20 @@ pub(crate) async fn database(name: &str) -> PgPool {
         .unwrap()
 }
 
-/// How to connect to the migrated database that the others are copied from. Nothing may stay connected to it.
-fn template() -> &'static PgConnectOptions {
+/// The URL of `pool`'s database, for a program to connect to.
+pub(crate) fn url(pool: &PgPool) -> String {
+    let database = pool.connect_options().get_database().unwrap().to_string();
+    shared()
+        .url()
+        .replace("/affinity?", &format!("/{database}?"))
+}
+
+/// The run's cluster, with the migrated database that the others are copied from; nothing may stay
+/// connected to that one.
+fn shared() -> &'static EmbeddedPostgres {
     static CLUSTER: OnceLock<EmbeddedPostgres> = OnceLock::new();
-    // On a thread of its own: a test's runtime ends with the test, and its supervisor would stop the cluster.
-    CLUSTER
-        .get_or_init(|| std::thread::spawn(start).join().unwrap())
-        .options()
+    // On a thread of its own: a runtime may not be started inside a test's.
+    CLUSTER.get_or_init(|| std::thread::spawn(start).join().unwrap())
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -83,7 +90,7 @@ async fn start() -> EmbeddedPostgres {
 pub(crate) fn database_config(data_dir: PathBuf) -> DatabaseConfig {
     DatabaseConfig {
         url: None,
-        postgres_bin: None,
+        programs: PostgresPrograms::Search,
         data_dir,
         launcher: PathBuf::from(SERVER),
     }

@@ -6,5 +6,6 @@
 )]
 
 mod cluster;
+mod server_process;
 mod embedded_database;
 mod command_line;

@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::{
     __m256, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps, _mm_shuffle_ps, _mm256_add_ps,
-    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_setzero_ps, _mm256_sub_ps,
+    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps,
+    _mm256_sub_ps,
 };
 
 use super::lanes::{LANES, padded};
@@ -138,15 +138,9 @@ fn load(chunk: &[f32; LANES]) -> [__m256; 4] {
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 fn total(sums: [__m256; 4]) -> f32 {
-    let sixteen = [
-        _mm256_add_ps(sums[0], sums[2]),
-        _mm256_add_ps(sums[1], sums[3]),
-    ];
+    let sixteen = [_mm256_add_ps(sums[0], sums[2]), _mm256_add_ps(sums[1], sums[3])];
     let eight = _mm256_add_ps(sixteen[0], sixteen[1]);
-    let four = _mm_add_ps(
-        _mm256_castps256_ps128(eight),
-        _mm256_extractf128_ps::<1>(eight),
-    );
+    let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
     let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
 }

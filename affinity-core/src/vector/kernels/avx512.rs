@@ -2,9 +2,9 @@
 
 use std::arch::x86_64::{
     __m512, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps, _mm_shuffle_ps, _mm256_add_ps,
-    _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm512_add_ps,
-    _mm512_castps_pd, _mm512_castps512_ps256, _mm512_extractf64x4_pd, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_setzero_ps, _mm512_sub_ps,
+    _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm512_add_ps, _mm512_castps_pd,
+    _mm512_castps512_ps256, _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_setzero_ps,
+    _mm512_sub_ps,
 };
 
 use super::lanes::{LANES, padded};
@@ -93,10 +93,7 @@ fn squared_distance(left: &[f32], right: &[f32]) -> f32 {
 #[target_feature(enable = "avx512f")]
 fn add_products(xs: &[f32; LANES], ys: &[f32; LANES], sums: [__m512; 2]) -> [__m512; 2] {
     let (xs, ys) = (load(xs), load(ys));
-    [
-        _mm512_fmadd_ps(xs[0], ys[0], sums[0]),
-        _mm512_fmadd_ps(xs[1], ys[1], sums[1]),
-    ]
+    [_mm512_fmadd_ps(xs[0], ys[0], sums[0]), _mm512_fmadd_ps(xs[1], ys[1], sums[1])]
 }
 
 #[inline]
@@ -126,10 +123,7 @@ fn total(sums: [__m512; 2]) -> f32 {
     // Taken out as doubles: the extraction of eight floats needs AVX-512DQ.
     let upper = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(sixteen)));
     let eight = _mm256_add_ps(_mm512_castps512_ps256(sixteen), upper);
-    let four = _mm_add_ps(
-        _mm256_castps256_ps128(eight),
-        _mm256_extractf128_ps::<1>(eight),
-    );
+    let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
     let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
 }

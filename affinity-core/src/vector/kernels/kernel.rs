@@ -129,13 +129,7 @@ impl Kernel {
     /// # Panics
     /// If `query` has another dimension than `rows`.
     // hot
-    pub fn squared_distance_rows(
-        self,
-        query: &[f32],
-        rows: Rows<'_>,
-        wanted: u64,
-        out: &mut [f32; 64],
-    ) {
+    pub fn squared_distance_rows(self, query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
         match self.0 {
             InstructionSet::Scalar => scalar::squared_distance_rows(query, rows, wanted, out),
             #[cfg(target_arch = "x86_64")]

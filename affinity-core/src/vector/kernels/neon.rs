@@ -1,8 +1,8 @@
 //! AArch64 with NEON: eight registers of four lanes.
 
 use std::arch::aarch64::{
-    float32x4_t, vadd_f32, vaddq_f32, vdupq_n_f32, vfmaq_f32, vget_high_f32, vget_lane_f32,
-    vget_low_f32, vld1q_f32, vpadd_f32, vsubq_f32,
+    float32x4_t, vadd_f32, vaddq_f32, vdupq_n_f32, vfmaq_f32, vget_high_f32, vget_lane_f32, vget_low_f32,
+    vld1q_f32, vpadd_f32, vsubq_f32,
 };
 use std::arch::is_aarch64_feature_detected;
 
@@ -90,11 +90,7 @@ fn squared_distance(left: &[f32], right: &[f32]) -> f32 {
 
 #[inline]
 #[target_feature(enable = "neon")]
-fn add_products(
-    xs: &[f32; LANES],
-    ys: &[f32; LANES],
-    mut sums: [float32x4_t; 8],
-) -> [float32x4_t; 8] {
+fn add_products(xs: &[f32; LANES], ys: &[f32; LANES], mut sums: [float32x4_t; 8]) -> [float32x4_t; 8] {
     for ((sum, x), y) in sums.iter_mut().zip(load(xs)).zip(load(ys)) {
         *sum = vfmaq_f32(*sum, x, y);
     }
@@ -137,10 +133,7 @@ fn total(sums: [float32x4_t; 8]) -> f32 {
         vaddq_f32(sums[2], sums[6]),
         vaddq_f32(sums[3], sums[7]),
     ];
-    let eight = [
-        vaddq_f32(sixteen[0], sixteen[2]),
-        vaddq_f32(sixteen[1], sixteen[3]),
-    ];
+    let eight = [vaddq_f32(sixteen[0], sixteen[2]), vaddq_f32(sixteen[1], sixteen[3])];
     let four = vaddq_f32(eight[0], eight[1]);
     let two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
     vget_lane_f32::<0>(vpadd_f32(two, two))

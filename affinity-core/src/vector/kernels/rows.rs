@@ -13,11 +13,7 @@ impl<'a> Rows<'a> {
     #[must_use]
     pub fn new(present: u64, dimension: usize, components: &'a [f32]) -> Option<Self> {
         let expected = (present.count_ones() as usize).checked_mul(dimension)?;
-        (components.len() == expected).then_some(Self {
-            present,
-            dimension,
-            components,
-        })
+        (components.len() == expected).then_some(Self { present, dimension, components })
     }
 
     /// The vector in `slot`; `None` when there is none or `slot > 63`.

@@ -37,12 +37,7 @@ pub(super) fn dot_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f3
     rows.compare(wanted, out, |row| dot(query, row));
 }
 
-pub(super) fn squared_distance_rows(
-    query: &[f32],
-    rows: Rows<'_>,
-    wanted: u64,
-    out: &mut [f32; 64],
-) {
+pub(super) fn squared_distance_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
     rows.compare(wanted, out, |row| squared_distance(query, row));
 }
 

@@ -8,11 +8,7 @@ use super::{Kernel, Rows};
 fn component() -> impl Strategy<Value = f32> {
     any::<u32>().prop_map(|bits| {
         let number = f32::from_bits(bits);
-        if number.abs() < 1e18 {
-            number
-        } else {
-            (bits % 2001) as f32 / 1000.0 - 1.0
-        }
+        if number.abs() < 1e18 { number } else { (bits % 2001) as f32 / 1000.0 - 1.0 }
     })
 }
 
@@ -20,12 +16,7 @@ fn component() -> impl Strategy<Value = f32> {
 fn check_twins(left: &[f32], right: &[f32]) {
     for kernel in Kernel::available() {
         let expected = Kernel::SCALAR.dot(left, right).to_bits();
-        assert_eq!(
-            kernel.dot(left, right).to_bits(),
-            expected,
-            "{} {left:?} {right:?}",
-            kernel.name()
-        );
+        assert_eq!(kernel.dot(left, right).to_bits(), expected, "{} {left:?} {right:?}", kernel.name());
         let expected = Kernel::SCALAR.squared_distance(left, right).to_bits();
         let got = kernel.squared_distance(left, right).to_bits();
         assert_eq!(got, expected, "{} {left:?} {right:?}", kernel.name());
@@ -95,10 +86,7 @@ fn scalar_dot_fuses_and_folds_in_halves() {
     let mut right = [0.0; 64];
     (left[0], right[0]) = (1.0, -1.0);
     (left[32], right[32]) = (near_one, near_one);
-    assert_eq!(
-        Kernel::SCALAR.dot(&left, &right),
-        2.0_f32.powi(-11) + 2.0_f32.powi(-24)
-    );
+    assert_eq!(Kernel::SCALAR.dot(&left, &right), 2.0_f32.powi(-11) + 2.0_f32.powi(-24));
 
     // Folded: lanes 0 and 16 meet first, so the small number of lane 1 survives next to the cancelled pair.
     let mut left = [0.0; 32];
@@ -117,10 +105,7 @@ fn kernels_keep_negative_zero_alike_across_the_tail() {
 
 #[test]
 fn detect_takes_the_last_available() {
-    let names: Vec<&str> = Kernel::available()
-        .iter()
-        .map(|kernel| kernel.name())
-        .collect();
+    let names: Vec<&str> = Kernel::available().iter().map(|kernel| kernel.name()).collect();
     assert_eq!(names.first(), Some(&"scalar"));
     assert_eq!(names.last(), Some(&Kernel::detect().name()));
 }

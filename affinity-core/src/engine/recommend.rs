@@ -1,0 +1,444 @@
+//! One request, from the query to the answer.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::exact::{WEIGHT_UNITS, quantize_weight};
+use crate::graph::{Key, NodeId, Sight, Step, type_of};
+use crate::matcher::Matcher;
+use crate::ranking::{Allowed, diversify};
+use crate::scoring::{Answer, Contribution, Cut, Explanation, FeatureMatrix, Header, Match, sentence};
+use crate::signals::{Context, EvidenceList, Expansion, Reading, Scratch, Source, cells_of};
+
+use super::error::QueryError;
+use super::observer::{Observer, Unobserved};
+use super::query::{AdHocSource, EVIDENCE_MAX, EXCLUDED_MAX, FILTERS_MAX, LINKS_MAX, Query, QuerySource};
+use super::version::Engine;
+
+impl Engine {
+    /// Ranked matches with their reasons.
+    ///
+    /// # Errors
+    /// [`QueryError`] when a name is unknown, a value does not fit, or the caller cancelled.
+    pub fn recommend(&self, query: &Query) -> Result<Answer, QueryError> {
+        self.recommend_with(query, &mut Scratch::default(), &mut Unobserved)
+    }
+
+    /// As [`Engine::recommend`], with memory to reuse and someone watching.
+    ///
+    /// # Errors
+    /// As [`Engine::recommend`].
+    pub fn recommend_with(
+        &self,
+        query: &Query,
+        scratch: &mut Scratch,
+        observer: &mut dyn Observer,
+    ) -> Result<Answer, QueryError> {
+        let matcher = self.matcher(&query.matcher)?;
+        let limit = checked_limit(query, matcher)?;
+        let weights = self.weights(query, matcher)?;
+        let source = self.source(query, matcher)?;
+        let is_cancelled = || query.is_cancelled();
+        let context = self.context(query, matcher, &source, &is_cancelled);
+        let allowed = self.allowed(query, matcher, context)?;
+        observer.stage_done("source");
+        let readings = read(matcher, context, scratch);
+        observer.stage_done("signals");
+        let ranked = rank(self, matcher, &allowed, &readings, &weights);
+        let answer = match ranked {
+            _ if is_cancelled() => Err(QueryError::Cancelled),
+            Ranking { mut funnel, cuts, candidates, features, order } => {
+                observer.stage_done("scoring");
+                let head: Vec<(NodeId, f64)> = order.iter().map(|(_, node, score)| (*node, *score)).collect();
+                let (chosen, diversity) = match &matcher.diversity {
+                    Some(diversity) => {
+                        let (chosen, cost) = diversify(&context, diversity, &head, limit);
+                        (chosen, Some(cost))
+                    }
+                    None => (head.into_iter().take(limit).collect(), None),
+                };
+                funnel.insert("after_limit".to_string(), chosen.len());
+                observer.stage_done("ranking");
+                let position = |node: NodeId| candidates.binary_search(&node).unwrap_or(usize::MAX);
+                let explain =
+                    Explain { engine: self, query, matcher, context, readings: &readings, weights: &weights };
+                let matches = chosen.iter().enumerate().map(|(place, (node, _))| {
+                    explain.one(Some(place + 1), *node, &|signal| features.value(signal, position(*node)))
+                });
+                let matches: Vec<Match> = matches.collect();
+                observer.stage_done("explanation");
+                Ok(Answer {
+                    header: self.header(query, matcher, &context),
+                    matches,
+                    funnel,
+                    timings_us: BTreeMap::new(),
+                    truncated: !cuts.is_empty(),
+                    cuts,
+                    degraded: self.degraded.to_vec(),
+                    diversity,
+                })
+            }
+        };
+        for reading in readings {
+            reading.release(scratch);
+        }
+        answer
+    }
+
+    /// Why one node scores what it scores, whether or not it would be shown.
+    ///
+    /// # Errors
+    /// As [`Engine::recommend`]; also when the target is unknown or hidden from the viewer.
+    pub fn explain(&self, query: &Query, target: &Key) -> Result<Explanation, QueryError> {
+        let mut scratch = Scratch::default();
+        let matcher = self.matcher(&query.matcher)?;
+        let weights = self.weights(query, matcher)?;
+        let source = self.source(query, matcher)?;
+        let is_cancelled = || query.is_cancelled();
+        let context = self.context(query, matcher, &source, &is_cancelled);
+        let allowed = self.allowed(query, matcher, context)?;
+        let found = self.graph.nodes(matcher.to).find(target).filter(|node| allowed.is_visible(*node));
+        let node = found.ok_or_else(|| QueryError::UnknownNode {
+            kind: self.schema().kinds()[matcher.to.index()].name.clone(),
+            key: target.clone(),
+        })?;
+        let readings = read(matcher, context, &mut scratch);
+        if is_cancelled() {
+            return Err(QueryError::Cancelled);
+        }
+        let features = FeatureMatrix::measure(&matcher.signals, &readings, &[node]);
+        let explain =
+            Explain { engine: self, query, matcher, context, readings: &readings, weights: &weights };
+        Ok(Explanation {
+            header: self.header(query, matcher, &context),
+            target: explain.one(None, node, &|signal| features.value(signal, 0)),
+            dropped: allowed.dropped(node),
+            degraded: self.degraded.to_vec(),
+        })
+    }
+
+    fn matcher(&self, name: &str) -> Result<&Matcher, QueryError> {
+        self.matchers.get(name).ok_or_else(|| QueryError::UnknownName {
+            what: "matcher",
+            got: name.to_string(),
+            allowed: self.matchers.keys().cloned().collect(),
+        })
+    }
+
+    fn context<'a>(
+        &'a self,
+        query: &'a Query,
+        matcher: &Matcher,
+        source: &'a Source,
+        cancelled: &'a dyn Fn() -> bool,
+    ) -> Context<'a> {
+        Context {
+            graph: &self.graph,
+            spaces: &self.spaces,
+            models: &self.models,
+            source,
+            sight: Sight::new(&query.viewer, self.graph.audiences()),
+            as_of: query.as_of,
+            to: matcher.to,
+            cancelled,
+        }
+    }
+
+    fn allowed<'a>(
+        &'a self,
+        query: &'a Query,
+        matcher: &'a Matcher,
+        context: Context<'a>,
+    ) -> Result<Allowed<'a>, QueryError> {
+        at_most("filters", query.filters.len(), FILTERS_MAX)?;
+        at_most("excluded nodes", query.excluded.len(), EXCLUDED_MAX)?;
+        let kinds = self.schema().kinds();
+        for filter in &query.filters {
+            filter.check(
+                &kinds[matcher.to.index()].attributes,
+                &kinds[matcher.from.index()].attributes,
+                false,
+            )?;
+        }
+        let nodes = self.graph.nodes(matcher.to);
+        let ids: HashSet<NodeId> = query.excluded.iter().filter_map(|key| nodes.find(key)).collect();
+        Ok(Allowed::new(context, matcher, &query.filters, ids))
+    }
+
+    /// One weight per signal: the matcher's, or the query's where it brings one.
+    fn weights(&self, query: &Query, matcher: &Matcher) -> Result<Vec<f64>, QueryError> {
+        let known: BTreeSet<&str> = matcher.signals.iter().map(|signal| signal.name.as_str()).collect();
+        for (name, weight) in &query.weights {
+            if !known.contains(name.as_str()) {
+                return Err(QueryError::UnknownName {
+                    what: "signal",
+                    got: name.clone(),
+                    allowed: known.iter().map(ToString::to_string).collect(),
+                });
+            }
+            if !(0.0..=1.0).contains(weight) {
+                let (field, expected) = (format!("weights.{name}"), "a number from 0 to 1");
+                return Err(QueryError::OutOfRange { field, got: *weight, expected });
+            }
+        }
+        let given = |name: &str| query.weights.get(name).map(|weight| quantize_weight(*weight));
+        let weights: Vec<f64> =
+            matcher.signals.iter().map(|signal| given(&signal.name).unwrap_or(signal.weight)).collect();
+        let total: f64 = weights.iter().sum();
+        if total > 1.0 {
+            return Err(QueryError::OutOfRange {
+                field: "weights".to_string(),
+                got: (total * WEIGHT_UNITS).round() / WEIGHT_UNITS,
+                expected: "weights that sum, with those of the matcher, to at most 1",
+            });
+        }
+        Ok(weights)
+    }
+
+    fn source(&self, query: &Query, matcher: &Matcher) -> Result<Source, QueryError> {
+        match &query.source {
+            QuerySource::AdHoc(source) => self.ad_hoc(source, matcher),
+            QuerySource::Node(key) => {
+                let nodes = self.graph.nodes(matcher.from);
+                let sight = Sight::new(&query.viewer, self.graph.audiences());
+                let node = nodes.find(key).filter(|node| sight.sees(nodes.audience(*node)));
+                let node = node.ok_or_else(|| QueryError::UnknownNode {
+                    kind: self.schema().kinds()[matcher.from.index()].name.clone(),
+                    key: key.clone(),
+                })?;
+                Ok(Source::of_node(&self.graph, matcher.from, node))
+            }
+        }
+    }
+
+    fn ad_hoc(&self, described: &AdHocSource, matcher: &Matcher) -> Result<Source, QueryError> {
+        at_most("links", described.links.len(), LINKS_MAX)?;
+        let schema = self.schema();
+        let kind = &schema.kinds()[matcher.from.index()];
+        for (name, value) in &described.attributes {
+            let Some((_, expected)) = kind.attributes.find(name) else {
+                let allowed = kind.attributes.entries().iter().map(|(known, _)| known.clone()).collect();
+                return Err(QueryError::UnknownName { what: "attribute", got: name.clone(), allowed });
+            };
+            let got = type_of(value);
+            if got != expected {
+                return Err(QueryError::WrongType { attribute: name.clone(), expected, got });
+            }
+        }
+        let mut vectors = std::collections::HashMap::new();
+        for (name, vector) in &described.vectors {
+            let fitting = |space: &&crate::graph::SpaceSpec| space.kind == matcher.from;
+            let id = schema.space(name).filter(|id| fitting(&&schema.spaces()[id.index()]));
+            let Some(id) = id else {
+                let allowed =
+                    schema.spaces().iter().filter(fitting).map(|space| space.name.clone()).collect();
+                return Err(QueryError::UnknownName { what: "space", got: name.clone(), allowed });
+            };
+            self.spaces[id.index()].prepare(vector)?;
+            vectors.insert(id, vector.clone());
+        }
+        let mut source = Source {
+            kind: matcher.from,
+            node: None,
+            key: Key::from(""),
+            name: described.name.clone(),
+            cells: cells_of(&self.graph, matcher.from, &described.attributes),
+            links: std::collections::HashMap::new(),
+            vectors,
+        };
+        for link in &described.links {
+            self.add_link(link, matcher, &mut source)?;
+        }
+        for steps in source.links.values_mut() {
+            steps.sort_by_key(|step| step.target);
+            steps.dedup_by_key(|step| step.target);
+        }
+        Ok(source)
+    }
+
+    fn add_link(
+        &self,
+        link: &super::query::Link,
+        matcher: &Matcher,
+        source: &mut Source,
+    ) -> Result<(), QueryError> {
+        let schema = self.schema();
+        let starts =
+            |relation: &crate::graph::Relation| if link.reversed { relation.to } else { relation.from };
+        let ends =
+            |relation: &crate::graph::Relation| if link.reversed { relation.from } else { relation.to };
+        let id = schema
+            .relation(&link.relation)
+            .filter(|id| starts(&schema.relations()[id.index()]) == matcher.from);
+        let Some(id) = id else {
+            let fitting = schema.relations().iter().filter(|relation| starts(relation) == matcher.from);
+            let allowed = fitting.map(|relation| relation.name.clone()).collect();
+            return Err(QueryError::UnknownName { what: "relation", got: link.relation.clone(), allowed });
+        };
+        let declared = &schema.relations()[id.index()];
+        if !link.weight.is_finite() || link.weight < 0.0 {
+            let (field, got) = ("links.weight".to_string(), f64::from(link.weight));
+            return Err(QueryError::OutOfRange { field, got, expected: "a finite number from 0" });
+        }
+        let seconds = link.at.map_or(0, |at| at.micros().div_euclid(1_000_000));
+        let time = u32::try_from(seconds).map_err(|_| QueryError::OutOfRange {
+            field: "links.at".to_string(),
+            got: f64::NAN,
+            expected: "a time from 1970 to 2106",
+        })?;
+        let kind = ends(declared);
+        let nodes = self.graph.nodes(kind);
+        let found = nodes
+            .find(&link.key)
+            .filter(|node| matches!(nodes.audience(*node), crate::graph::EVERYONE | crate::graph::MEMBERS));
+        let target = found.ok_or_else(|| QueryError::UnknownNode {
+            kind: schema.kinds()[kind.index()].name.clone(),
+            key: link.key.clone(),
+        })?;
+        let weight = if declared.weighted { link.weight } else { 1.0 };
+        source.links.entry((id, link.reversed)).or_default().push(Step { target, weight, time });
+        Ok(())
+    }
+
+    fn header(&self, query: &Query, matcher: &Matcher, context: &Context<'_>) -> Header {
+        Header {
+            platform: self.schema().name().to_string(),
+            matcher: matcher.name().to_string(),
+            matcher_version: matcher.version().to_string(),
+            engine_version: self.version.to_string(),
+            models_version: self.models_version.to_string(),
+            as_of: query.as_of,
+            source: context.source_ref(),
+        }
+    }
+}
+
+fn at_most(what: &'static str, got: usize, max: usize) -> Result<(), QueryError> {
+    if got > max { Err(QueryError::TooMany { what, got, max }) } else { Ok(()) }
+}
+
+fn checked_limit(query: &Query, matcher: &Matcher) -> Result<usize, QueryError> {
+    let limit = query.limit.unwrap_or(matcher.limit);
+    at_most("matches asked for", limit, matcher.limit_max)?;
+    at_most("pieces of evidence asked for", query.evidence_max, EVIDENCE_MAX)?;
+    Ok(limit)
+}
+
+fn read<'q>(matcher: &'q Matcher, context: Context<'q>, scratch: &mut Scratch) -> Vec<Box<dyn Reading + 'q>> {
+    matcher.signals.iter().map(|signal| signal.signal.read(context, scratch)).collect()
+}
+
+/// Candidates with their scores, best first.
+struct Ranking {
+    funnel: BTreeMap<String, usize>,
+    cuts: Vec<Cut>,
+    /// Sorted by node.
+    candidates: Vec<NodeId>,
+    features: FeatureMatrix,
+    /// Position among the candidates, node and score; best first, ties by key; scores of 0 left out.
+    order: Vec<(usize, NodeId, f64)>,
+}
+
+fn rank(
+    engine: &Engine,
+    matcher: &Matcher,
+    allowed: &Allowed<'_>,
+    readings: &[Box<dyn Reading + '_>],
+    weights: &[f64],
+) -> Ranking {
+    let (mut candidates, mut cuts) = (Vec::new(), Vec::new());
+    for source in &matcher.candidates {
+        let expansion = match source.signal {
+            Some(signal) => readings[signal].expand(source.cap, &|node| allowed.allows(node)),
+            None => every_node(engine, matcher, allowed, source.cap),
+        };
+        if expansion.is_cut {
+            cuts.push(Cut { source: source.name.clone(), cap: source.cap });
+        }
+        candidates.extend(expansion.candidates);
+    }
+    candidates.sort_unstable();
+    candidates.dedup();
+    let features = FeatureMatrix::measure(&matcher.signals, readings, &candidates);
+    let scores = features.scores(weights);
+    let scored =
+        candidates.iter().zip(scores).enumerate().map(|(position, (node, score))| (position, *node, score));
+    let mut order: Vec<(usize, NodeId, f64)> = scored.filter(|(_, _, score)| *score > 0.0).collect();
+    let keys = engine.graph.nodes(matcher.to);
+    order.sort_unstable_by(|(_, a, a_score), (_, b, b_score)| {
+        b_score.total_cmp(a_score).then_with(|| keys.key(*a).cmp(keys.key(*b)))
+    });
+    let funnel = BTreeMap::from([
+        ("candidates".to_string(), candidates.len()),
+        ("after_scoring".to_string(), order.len()),
+    ]);
+    Ranking { funnel, cuts, candidates, features, order }
+}
+
+/// The allowed nodes of the kind with the smallest keys.
+fn every_node(engine: &Engine, matcher: &Matcher, allowed: &Allowed<'_>, cap: usize) -> Expansion {
+    let nodes = engine.graph.nodes(matcher.to);
+    let ids = (0..nodes.node_count()).filter_map(NodeId::from_index);
+    let mut candidates: Vec<NodeId> = ids.filter(|node| allowed.allows(*node)).collect();
+    let is_cut = candidates.len() > cap;
+    if is_cut {
+        candidates.sort_unstable_by(|a, b| nodes.key(*a).cmp(nodes.key(*b)));
+        candidates.truncate(cap);
+    }
+    Expansion { candidates, is_cut }
+}
+
+/// What explaining a match needs.
+struct Explain<'a> {
+    engine: &'a Engine,
+    query: &'a Query,
+    matcher: &'a Matcher,
+    context: Context<'a>,
+    readings: &'a [Box<dyn Reading + 'a>],
+    weights: &'a [f64],
+}
+
+impl Explain<'_> {
+    fn one(&self, rank: Option<usize>, node: NodeId, value: &dyn Fn(usize) -> Option<f64>) -> Match {
+        let target = self.context.target(node);
+        let signals = &self.matcher.signals;
+        let contributions: Vec<Contribution> = signals
+            .iter()
+            .zip(self.readings)
+            .zip(self.weights)
+            .enumerate()
+            .map(|(position, ((signal, reading), weight))| {
+                let known = value(position);
+                let list = match known {
+                    Some(_) => reading.evidence(node, self.query.evidence_max),
+                    None => EvidenceList::default(),
+                };
+                Contribution {
+                    signal: signal.name.clone(),
+                    label: signal.label.clone(),
+                    value: known.unwrap_or(0.0),
+                    weight: *weight,
+                    contribution: known.unwrap_or(0.0) * weight,
+                    absent: known.is_none(),
+                    evidence: list.items,
+                    evidence_left_out: list.left_out,
+                }
+            })
+            .collect();
+        Match {
+            rank,
+            score: contributions.iter().map(|part| part.contribution).sum(),
+            sentence: sentence(&target.name, signals, &contributions),
+            attributes: self.query.with_attributes.then(|| self.attributes(node)),
+            id: target.id,
+            kind: target.kind,
+            name: target.name,
+            contributions,
+        }
+    }
+
+    fn attributes(&self, node: NodeId) -> BTreeMap<String, crate::graph::Value> {
+        let declared = self.engine.schema().kinds()[self.matcher.to.index()].attributes.entries();
+        let value = |(name, _): &(String, _)| Some((name.clone(), self.context.target_value(node, name)?));
+        declared.iter().filter_map(value).collect()
+    }
+}

@@ -1,0 +1,312 @@
+//! One immutable version of an engine, and how the next one is made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::graph::{Change, Graph, Key, KindId, NodeId, Schema, SpaceId, VectorEdit};
+use crate::matcher::Matcher;
+use crate::signals::{Models, NodeRef, SuccessPattern};
+use crate::vector::{Kernel, Metric, Space, SpaceParams, VectorChange};
+
+use super::error::EngineError;
+
+/// An immutable version of the data with its matchers. A clone is cheap and shares everything.
+///
+/// ```
+/// use affinity_core::{Change, EdgeKey, EdgeRecord, Engine, Matcher, NodeRecord, Query, Schema};
+/// let schema = Schema::from_toml(r#"
+///     name = "tiny"
+///     [kinds.Member]
+///     [kinds.Trend]
+///     [relations.LIKES]
+///     from = "Member"
+///     to = "Trend"
+/// "#)?;
+/// let matcher = Matcher::from_toml(r#"
+///     name = "partners"
+///     from = "Member"
+///     to = "Member"
+///     candidates = [{ signal = "taste", cap = 100 }]
+///     [[signals]]
+///     name = "taste"
+///     weight = 1.0
+///     half = 1.0
+///     shared = { relation = "LIKES", formula = "count" }
+/// "#, "partners.toml", &schema)?;
+/// let mut changes = Vec::new();
+/// for member in ["ann", "bob"] {
+///     changes.push(Change::PutNode { kind: "Member".into(), key: member.into(), record: NodeRecord::default() });
+///     changes.push(Change::PutEdge {
+///         edge: EdgeKey { relation: "LIKES".into(), source: member.into(), target: "jazz".into(), origin: None },
+///         record: EdgeRecord::default(),
+///     });
+/// }
+/// changes.push(Change::PutNode { kind: "Trend".into(), key: "jazz".into(), record: NodeRecord::default() });
+/// let engine = Engine::builder(schema).matcher(matcher).apply(changes)?.build()?;
+/// let answer = engine.recommend(&Query::new("partners", "ann"))?;
+/// assert_eq!(answer.matches[0].name, "bob");
+/// assert_eq!(answer.matches[0].score, 0.5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) spaces: Arc<[Space]>,
+    pub(crate) matchers: Arc<BTreeMap<String, Matcher>>,
+    pub(crate) models: Arc<Models>,
+    pub(crate) models_version: Arc<str>,
+    pub(crate) version: Arc<str>,
+    /// Said in every answer.
+    pub(crate) degraded: Arc<[String]>,
+}
+
+/// How much an engine holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Nodes that are there.
+    pub nodes: usize,
+    /// Edges, symmetric ones once.
+    pub edges: usize,
+    /// Vectors.
+    pub vectors: usize,
+}
+
+/// Collects the first data of an engine.
+#[derive(Debug)]
+pub struct EngineBuilder {
+    graph: Graph,
+    vectors: Vec<VectorEdit>,
+    matchers: Vec<Matcher>,
+    models: Option<Models>,
+    version: String,
+}
+
+impl EngineBuilder {
+    /// Adds a matcher.
+    #[must_use]
+    pub fn matcher(mut self, matcher: Matcher) -> Self {
+        self.matchers.push(matcher);
+        self
+    }
+
+    /// Adds matchers.
+    #[must_use]
+    pub fn matchers(mut self, matchers: impl IntoIterator<Item = Matcher>) -> Self {
+        self.matchers.extend(matchers);
+        self
+    }
+
+    /// Adds data; may be called many times.
+    ///
+    /// # Errors
+    /// [`EngineError::Graph`] when a change does not fit the schema.
+    pub fn apply(mut self, changes: impl IntoIterator<Item = Change>) -> Result<Self, EngineError> {
+        self.vectors.extend(self.graph.apply(changes)?);
+        Ok(self)
+    }
+
+    /// Uses fitted statistics instead of fitting them to the data.
+    #[must_use]
+    pub fn models(self, models: Models) -> Self {
+        Self { models: Some(models), ..self }
+    }
+
+    /// Names the data; the default is empty.
+    #[must_use]
+    pub fn version(self, version: impl Into<String>) -> Self {
+        Self { version: version.into(), ..self }
+    }
+
+    /// The engine.
+    ///
+    /// # Errors
+    /// [`EngineError`] when a vector does not fit its space or two matchers share a name.
+    pub fn build(self) -> Result<Engine, EngineError> {
+        let mut matchers = BTreeMap::new();
+        for matcher in self.matchers {
+            if let Some(before) = matchers.insert(matcher.name().to_string(), matcher) {
+                return Err(EngineError::RepeatedMatcher { name: before.name().to_string() });
+            }
+        }
+        let kernel = Kernel::detect();
+        let empty = |spec: &crate::graph::SpaceSpec| {
+            let params =
+                SpaceParams { name: spec.name.clone(), dimension: spec.dimension, metric: Metric::Cosine };
+            Space::empty(params, kernel)
+        };
+        let spaces: Vec<Space> = self.graph.schema().spaces().iter().map(empty).collect();
+        let spaces = with_vectors(&spaces, self.vectors)?;
+        let models = self.models.unwrap_or_else(|| fit(&self.graph, &matchers));
+        Ok(Engine {
+            graph: Arc::new(self.graph),
+            spaces,
+            matchers: Arc::new(matchers),
+            models_version: models.version().into(),
+            models: Arc::new(models),
+            version: self.version.into(),
+            degraded: Arc::default(),
+        })
+    }
+}
+
+fn fit(graph: &Graph, matchers: &BTreeMap<String, Matcher>) -> Models {
+    let requests: Vec<_> = matchers.values().flat_map(Matcher::requests).cloned().collect();
+    Models::fit(graph, &requests)
+}
+
+fn with_vectors(spaces: &[Space], edits: Vec<VectorEdit>) -> Result<Arc<[Space]>, EngineError> {
+    let mut by_space: BTreeMap<SpaceId, Vec<VectorChange>> = BTreeMap::new();
+    for edit in edits {
+        by_space.entry(edit.space).or_default().push(edit.change);
+    }
+    let next = |(position, space): (usize, &Space)| match SpaceId::from_index(position)
+        .and_then(|id| by_space.remove(&id))
+    {
+        Some(changes) => space.with_changes(changes),
+        None => Ok(space.clone()),
+    };
+    Ok(spaces.iter().enumerate().map(next).collect::<Result<Vec<_>, _>>()?.into())
+}
+
+impl Engine {
+    /// Starts an engine from data.
+    #[must_use]
+    pub fn builder(schema: Schema) -> EngineBuilder {
+        EngineBuilder {
+            graph: Graph::new(Arc::new(schema)),
+            vectors: Vec::new(),
+            matchers: Vec::new(),
+            models: None,
+            version: String::new(),
+        }
+    }
+
+    /// The version after `changes`; this one stays as it is and shares what did not change.
+    ///
+    /// Fitted statistics stay the same: see [`Engine::refit`].
+    ///
+    /// # Errors
+    /// [`EngineError`] when a change does not fit; then there is no new version at all.
+    pub fn update(&self, changes: impl IntoIterator<Item = Change>) -> Result<Self, EngineError> {
+        let (graph, vectors) = self.graph.with_changes(changes)?;
+        let spaces =
+            if vectors.is_empty() { Arc::clone(&self.spaces) } else { with_vectors(&self.spaces, vectors)? };
+        Ok(Self { graph: Arc::new(graph), spaces, ..self.clone() })
+    }
+
+    /// The same data with statistics fitted to it.
+    #[must_use]
+    pub fn refit(&self) -> Self {
+        let models = fit(&self.graph, &self.matchers);
+        Self { models_version: models.version().into(), models: Arc::new(models), ..self.clone() }
+    }
+
+    /// The same data under another name.
+    #[must_use]
+    pub fn with_version(self, version: impl Into<String>) -> Self {
+        Self { version: version.into().into(), ..self }
+    }
+
+    /// The same data with something said in every answer.
+    #[must_use]
+    pub fn with_degraded(self, degraded: Vec<String>) -> Self {
+        Self { degraded: degraded.into(), ..self }
+    }
+
+    /// What the data is called.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The declaration that all data fits.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        self.graph.schema()
+    }
+
+    /// The fitted statistics.
+    #[must_use]
+    pub fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// The matchers, by name.
+    #[must_use]
+    pub fn matchers(&self) -> &BTreeMap<String, Matcher> {
+        &self.matchers
+    }
+
+    /// How much there is.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let schema = self.graph.schema();
+        let kinds = (0..schema.kinds().len()).filter_map(KindId::from_index);
+        let edges = |(position, declared): (usize, &crate::graph::Relation)| {
+            let relation = crate::graph::RelationId::from_index(position);
+            let count = relation.map_or(0, |relation| self.graph.relation(relation).forward.edge_count());
+            if declared.symmetric { count.div_ceil(2) } else { count }
+        };
+        Counts {
+            nodes: kinds.map(|kind| self.graph.nodes(kind).present_count()).sum(),
+            edges: schema.relations().iter().enumerate().map(edges).sum(),
+            vectors: self.spaces.iter().map(Space::count).sum(),
+        }
+    }
+
+    /// A node by key, with its name.
+    #[must_use]
+    pub fn node(&self, kind: KindId, key: &Key) -> Option<NodeRef> {
+        let node = self.graph.nodes(kind).find(key)?;
+        self.graph.nodes(kind).is_present(node).then(|| self.node_ref(kind, node))
+    }
+
+    /// What a viewer who is this node holds; empty when there is no such node.
+    #[must_use]
+    pub fn principals(&self, kind: KindId, key: &Key) -> Vec<String> {
+        let nodes = self.graph.nodes(kind);
+        nodes.find(key).map_or_else(Vec::new, |node| nodes.principals(node).to_vec())
+    }
+
+    /// Up to `limit` nodes that everyone signed in may read and whose name contains `text`, by name.
+    ///
+    /// Letters match in either case. O(nodes of the kind).
+    #[must_use]
+    pub fn find_by_name(&self, kind: KindId, text: &str, limit: usize) -> Vec<NodeRef> {
+        let wanted = text.to_lowercase();
+        let nodes = self.graph.nodes(kind);
+        let ids = (0..nodes.node_count()).filter_map(NodeId::from_index);
+        let readable =
+            |node: &NodeId| matches!(nodes.audience(*node), crate::graph::EVERYONE | crate::graph::MEMBERS);
+        let mut found: Vec<(String, NodeRef)> = ids
+            .filter(readable)
+            .map(|node| (self.graph.name(kind, node).to_lowercase(), node))
+            .filter(|(name, _)| name.contains(&wanted))
+            .map(|(name, node)| (name, self.node_ref(kind, node)))
+            .collect();
+        found.sort_by(|(a, left), (b, right)| a.cmp(b).then_with(|| left.id.cmp(&right.id)));
+        found.truncate(limit);
+        found.into_iter().map(|(_, node)| node).collect()
+    }
+
+    /// Which shared neighbors went with success, for a `pattern` signal of a matcher.
+    ///
+    /// Best mean first, then most pairs, then key. Empty when the matcher has no such signal.
+    #[must_use]
+    pub fn success_patterns(&self, matcher: &str, signal: &str) -> Vec<SuccessPattern> {
+        let signals = self.matchers.get(matcher).map_or(&[][..], |matcher| &matcher.signals);
+        let pattern =
+            signals.iter().find(|known| known.name == signal).and_then(|known| known.pattern.as_ref());
+        pattern.map_or_else(Vec::new, |pattern| pattern.list(&self.graph, &self.models))
+    }
+
+    fn node_ref(&self, kind: KindId, node: NodeId) -> NodeRef {
+        NodeRef {
+            id: self.graph.nodes(kind).key(node).clone(),
+            kind: self.graph.schema().kinds()[kind.index()].name.clone(),
+            name: self.graph.name(kind, node),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The one form of every answer.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::graph::{Key, Timestamp, Value};
+use crate::ranking::{DiversityCost, Dropped};
+use crate::signals::{Evidence, NodeRef};
+
+/// What an answer was made with and for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Header {
+    /// The schema's name.
+    pub platform: String,
+    /// The matcher's name.
+    pub matcher: String,
+    /// Names the matcher's text.
+    pub matcher_version: String,
+    /// Names the data.
+    pub engine_version: String,
+    /// Names the fitted statistics.
+    pub models_version: String,
+    /// The time that the answer is about, RFC 3339 in UTC.
+    pub as_of: Timestamp,
+    /// Whom the matches are for.
+    pub source: NodeRef,
+}
+
+/// Ranked matches with their reasons.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Answer {
+    /// What it was made with and for.
+    #[serde(flatten)]
+    pub header: Header,
+    /// Best first.
+    pub matches: Vec<Match>,
+    /// How many candidates were left after each stage.
+    pub funnel: BTreeMap<String, usize>,
+    /// Microseconds per stage; empty unless the caller measures.
+    pub timings_us: BTreeMap<String, u64>,
+    /// Whether a cap left out candidates.
+    pub truncated: bool,
+    /// Which caps did.
+    pub cuts: Vec<Cut>,
+    /// What could not be used.
+    pub degraded: Vec<String>,
+    /// What variety cost, when the matcher asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diversity: Option<DiversityCost>,
+}
+
+/// Why one node scores what it scores, whether or not it would be shown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explanation {
+    /// What it was made with and for.
+    #[serde(flatten)]
+    pub header: Header,
+    /// The node asked about; it has no rank.
+    #[serde(rename = "match")]
+    pub target: Match,
+    /// Why it cannot be a match; absent when it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<Dropped>,
+    /// What could not be used.
+    pub degraded: Vec<String>,
+}
+
+/// A candidate source that had more allowed candidates than its cap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cut {
+    /// The signal, or `all`.
+    pub source: String,
+    /// The cap.
+    pub cap: usize,
+}
+
+/// One match.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Match {
+    /// From 1; absent in an explanation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rank: Option<usize>,
+    /// External key.
+    pub id: Key,
+    /// Kind.
+    pub kind: String,
+    /// Label, or the key.
+    pub name: String,
+    /// The sum of the contributions, in [0, 1].
+    pub score: f64,
+    /// The main reasons in one plain sentence.
+    pub sentence: String,
+    /// One per signal, in the matcher's order; adding them in any order gives the score.
+    pub contributions: Vec<Contribution>,
+    /// Attributes by name, when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<BTreeMap<String, Value>>,
+}
+
+/// What one signal adds to a score.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Contribution {
+    /// The signal's name.
+    pub signal: String,
+    /// As people read it.
+    pub label: String,
+    /// In [0, 1], a multiple of 2^-24; 0 when absent.
+    pub value: f64,
+    /// Share of the score, a multiple of 2^-16.
+    pub weight: f64,
+    /// Value times weight, exactly.
+    pub contribution: f64,
+    /// Whether the signal has nothing to say, which is not the same as 0.
+    pub absent: bool,
+    /// Strongest first.
+    pub evidence: Vec<Evidence>,
+    /// Pieces of evidence that are not listed.
+    pub evidence_left_out: usize,
+}

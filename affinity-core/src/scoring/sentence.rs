@@ -1,0 +1,93 @@
+//! The main reasons of a match in one plain sentence.
+
+use crate::matcher::WeightedSignal;
+use crate::signals::Evidence;
+
+use super::answer::Contribution;
+
+/// Reasons that a sentence gives.
+const REASONS_MAX: usize = 3;
+/// Names that a reason lists.
+const NAMES_MAX: usize = 3;
+
+/// "Name: reason; reason; reason." from the largest contributions, in the words of the matcher.
+pub(crate) fn sentence(name: &str, signals: &[WeightedSignal], contributions: &[Contribution]) -> String {
+    let mut counted: Vec<(&WeightedSignal, &Contribution)> = signals
+        .iter()
+        .zip(contributions)
+        .filter(|(_, contribution)| contribution.contribution > 0.0)
+        .collect();
+    counted.sort_by(|(_, a), (_, b)| b.contribution.total_cmp(&a.contribution)); // stable: the matcher's order breaks ties
+    if counted.is_empty() {
+        return format!("{name}: no reason found.");
+    }
+    let reasons: Vec<String> =
+        counted.iter().take(REASONS_MAX).map(|(signal, part)| reason(signal, part)).collect();
+    format!("{name}: {}.", reasons.join("; "))
+}
+
+fn reason(signal: &WeightedSignal, contribution: &Contribution) -> String {
+    let Some(phrase) = &signal.phrase else {
+        return lower_first(&signal.label);
+    };
+    let (names, total) = names(contribution);
+    if names.is_empty() && (phrase.contains("{names}") || phrase.contains("{count}")) {
+        return lower_first(&signal.label);
+    }
+    let percent = format!("{:.0} %", contribution.value * 100.0);
+    let listed = names.len().min(NAMES_MAX);
+    let list = match total - listed {
+        0 => join(&names[..listed]),
+        more => format!("{} and {more} more", names[..listed].join(", ")),
+    };
+    phrase.replace("{names}", &list).replace("{count}", &total.to_string()).replace("{value}", &percent)
+}
+
+/// What the evidence names, and how much there is in all.
+fn names(contribution: &Contribution) -> (Vec<String>, usize) {
+    let mut names: Vec<String> = Vec::new();
+    let mut total = contribution.evidence_left_out;
+    for evidence in &contribution.evidence {
+        match evidence {
+            Evidence::Path { path, .. } => {
+                total += 1;
+                // The first node after the source says what connects the two.
+                names.extend(path.get(1).map(|node| node.name.clone()));
+            }
+            Evidence::Pattern { via, .. } => {
+                total += 1;
+                names.push(via.name.clone());
+            }
+            Evidence::Tags { shared, left_out, .. } => {
+                total += shared.len() + left_out;
+                names.extend(shared.iter().cloned());
+            }
+            Evidence::Values { target, .. } => {
+                total += 1;
+                names.push(target.clone());
+            }
+            _ => {}
+        }
+    }
+    let repeated = names.len();
+    let mut seen = Vec::new();
+    names.retain(|name| {
+        let is_new = !seen.contains(name);
+        seen.push(name.clone());
+        is_new
+    });
+    (names.clone(), total - (repeated - names.len()).min(total))
+}
+
+fn join(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
