@@ -48,7 +48,8 @@ impl World {
         let mut statements = Vec::new();
         for table in self.tables.iter().filter(|table| !table.written.is_empty()) {
             let columns: Vec<&str> = table.columns().collect();
-            let statement = CopyStatement::prepare(&mut transaction, &self.schema, &table.name, &columns).await?;
+            let statement =
+                CopyStatement::prepare(&mut transaction, &self.schema, &table.name, &columns).await?;
             if statement.is_filled(&mut transaction).await? {
                 let (schema, table) = (self.schema.clone(), table.name.clone());
                 return Err(GenerationError::NotEmpty { schema, table });
@@ -66,7 +67,12 @@ impl World {
             let Some(table_rows) = copy_table(&mut transaction, statement, &mut parts).await? else { break };
             row_count += table_rows;
             let table = self.tables[*position].name.clone();
-            progress(LoadProgress { table, table_rows, tables_done: done + 1, table_count: statements.len() });
+            progress(LoadProgress {
+                table,
+                table_rows,
+                tables_done: done + 1,
+                table_count: statements.len(),
+            });
         }
         writer.await.map_err(|source| GenerationError::Write { source: io::Error::other(source) })??;
         for (_, statement) in &statements {
