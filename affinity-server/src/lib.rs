@@ -15,8 +15,12 @@
 
 pub mod config;
 pub mod observability;
+pub mod egress;
 pub mod database;
 pub mod catalog;
-pub mod projection;
+pub mod embedding;
 pub mod generation;
+pub mod projection;
+pub mod problem;
+pub mod matching;
 pub mod serve;

@@ -276,12 +276,9 @@ impl Engine {
     #[must_use]
     pub fn find_by_name(&self, kind: KindId, text: &str, limit: usize) -> Vec<NodeRef> {
         let wanted = text.to_lowercase();
-        let nodes = self.graph.nodes(kind);
-        let ids = (0..nodes.node_count()).filter_map(NodeId::from_index);
-        let readable =
-            |node: &NodeId| matches!(nodes.audience(*node), crate::graph::EVERYONE | crate::graph::MEMBERS);
-        let mut found: Vec<(String, NodeRef)> = ids
-            .filter(readable)
+        let mut found: Vec<(String, NodeRef)> = self
+            .readable(kind)
+            .into_iter()
             .map(|node| (self.graph.name(kind, node).to_lowercase(), node))
             .filter(|(name, _)| name.contains(&wanted))
             .map(|(name, node)| (name, self.node_ref(kind, node)))
@@ -289,6 +286,23 @@ impl Engine {
         found.sort_by(|(a, left), (b, right)| a.cmp(b).then_with(|| left.id.cmp(&right.id)));
         found.truncate(limit);
         found.into_iter().map(|(_, node)| node).collect()
+    }
+
+    /// The nodes with the smallest keys that everyone signed in may read. O(nodes of the kind).
+    #[must_use]
+    pub fn first_by_key(&self, kind: KindId, limit: usize) -> Vec<NodeRef> {
+        let mut readable = self.readable(kind);
+        let nodes = self.graph.nodes(kind);
+        readable.sort_unstable_by(|a, b| nodes.key(*a).cmp(nodes.key(*b)));
+        readable.into_iter().take(limit).map(|node| self.node_ref(kind, node)).collect()
+    }
+
+    /// The nodes that everyone signed in may read.
+    fn readable(&self, kind: KindId) -> Vec<NodeId> {
+        let nodes = self.graph.nodes(kind);
+        let is_readable =
+            |node: &NodeId| matches!(nodes.audience(*node), crate::graph::EVERYONE | crate::graph::MEMBERS);
+        (0..nodes.node_count()).filter_map(NodeId::from_index).filter(is_readable).collect()
     }
 
     /// Which shared neighbors went with success, for a `pattern` signal of a matcher.

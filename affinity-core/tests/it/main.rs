@@ -1,1 +1,4 @@
 //! Integration tests, one binary.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod platforms;

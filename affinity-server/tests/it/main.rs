@@ -1,14 +1,11 @@
 //! Integration tests, one binary.
-#![allow(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 mod cluster;
 mod server_process;
 mod embedded_database;
 mod command_line;
-mod random_writes; // of every table, made from the catalog
+mod embedding_http;
+mod random_writes;
 mod projection;
 mod change_feed;
