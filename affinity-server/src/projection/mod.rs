@@ -31,3 +31,5 @@ pub use self::position::Position;
 pub use self::projector::{Projection, Projector, Retry, Step};
 pub use self::snapshot_files::discard_snapshot;
 pub use self::status::LiveStatus;
+
+pub(crate) use self::row::{attribute_value, expectation};
