@@ -22,33 +22,41 @@ const COMPARED_ANCHORS_MAX: usize = 20_000;
 
 /// An engine, and what following the feed from there needs.
 #[derive(Clone, Debug)]
-pub(super) struct Projection {
-    pub(super) engine: Arc<Engine>,
-    pub(super) ledger: Ledger,
+pub struct Projection {
+    /// The data as the engine understands it.
+    pub engine: Arc<Engine>,
+    /// What each anchor gave.
+    pub ledger: Ledger,
     /// Where the engine stands.
-    pub(super) position: Position,
+    pub position: Position,
     /// Anchors with texts that could not be embedded yet.
-    pub(super) owing: BTreeSet<Anchor>,
+    pub owing: BTreeSet<Anchor>,
 }
 
 /// What a step did.
 #[derive(Debug, Default)]
-pub(super) struct Step {
+pub struct Step {
     /// Changes to the engine; without any its version stays, though the position moves on.
-    pub(super) change_count: usize,
+    pub change_count: usize,
     /// Why some texts have no vector.
-    pub(super) failure: Option<EmbeddingError>,
+    pub failure: Option<EmbeddingError>,
 }
 
 /// Makes engines of one platform from its views: whole, or from the version before.
 #[derive(Clone, Debug)]
-pub(super) struct Projector {
-    pub(super) pool: PgPool,
-    pub(super) platform: String,
-    pub(super) statements: ProjectionStatements,
-    pub(super) schema: Schema,
-    pub(super) matchers: Vec<Matcher>,
-    pub(super) embedder: Arc<Embedder>,
+pub struct Projector {
+    /// The database.
+    pub pool: PgPool,
+    /// The platform's name.
+    pub platform: String,
+    /// Over its views.
+    pub statements: ProjectionStatements,
+    /// What its rows are checked against.
+    pub schema: Schema,
+    /// Of the engines it makes.
+    pub matchers: Vec<Matcher>,
+    /// What makes vectors of texts.
+    pub embedder: Arc<Embedder>,
 }
 
 impl Projector {
@@ -70,7 +78,7 @@ impl Projector {
     ///
     /// # Errors
     /// [`ProjectionError`] from the database, or naming the row that the schema does not allow.
-    pub(super) async fn project_all(&self) -> Result<(Projection, Step), ProjectionError> {
+    pub async fn project_all(&self) -> Result<(Projection, Step), ProjectionError> {
         let mut build = Build {
             builder: Some(Engine::builder(self.schema.clone()).matchers(self.matchers.clone())),
             waiting: Vec::new(),
@@ -121,7 +129,7 @@ impl Projector {
     /// # Errors
     /// [`ProjectionError::FellBehind`] when the feed was trimmed past the position: project everything. Others as
     /// [`Self::project_all`].
-    pub(super) async fn follow(&self, projection: &mut Projection, retry: Retry) -> Result<Step, ProjectionError> {
+    pub async fn follow(&self, projection: &mut Projection, retry: Retry) -> Result<Step, ProjectionError> {
         let mut reader = self.begin().await?;
         let position = reader.position().clone();
         let mut touched = reader.touched_since(&projection.position).await?;
@@ -195,7 +203,7 @@ impl Projection {
 
 /// Whether to try again what could not be embedded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Retry {
+pub enum Retry {
     /// Only what changed.
     Nothing,
     /// Anchors with texts that have no vector yet, too.

@@ -267,7 +267,7 @@ impl<'a> Fields<'a> {
 }
 
 /// A JSON value as an attribute of type `of`; `None` when it is of another.
-fn attribute_value(value: &serde_json::Value, of: AttributeType) -> Option<Value> {
+pub(crate) fn attribute_value(value: &serde_json::Value, of: AttributeType) -> Option<Value> {
     match of {
         AttributeType::Number => value.as_f64().filter(|number| number.is_finite()).map(Value::Number),
         AttributeType::Category => value.as_str().map(|text| Value::Category(text.to_string())),
@@ -283,7 +283,8 @@ fn attribute_value(value: &serde_json::Value, of: AttributeType) -> Option<Value
     }
 }
 
-fn expectation(of: AttributeType) -> &'static str {
+/// What a value of type `of` looks like in JSON, in words.
+pub(crate) fn expectation(of: AttributeType) -> &'static str {
     match of {
         AttributeType::Number => "a finite number",
         AttributeType::Category | AttributeType::Text => "a string",

@@ -23,7 +23,7 @@ name = "alike"
 from = "Member"
 to = "Member"
 candidates = [{ signal = "trends", cap = 1000 }, { signal = "profile", cap = 1000 }]
-limit = 1000
+limit = 100
 [[signals]]
 name = "trends"
 weight = 0.5
