@@ -16,13 +16,6 @@ pub enum CatalogError {
         table: String,
     },
     /// The table lacks these columns.
-<<<<<<< HEAD
-    UnknownColumns { schema: String, table: String, columns: Vec<String> },
-    /// There is no such platform in `affinity.platforms`.
-    UnknownPlatform {
-        /// The name asked for.
-        platform: String,
-=======
     UnknownColumns {
         /// The schema.
         schema: String,
@@ -30,7 +23,11 @@ pub enum CatalogError {
         table: String,
         /// The columns.
         columns: Vec<String>,
->>>>>>> gen
+    },
+    /// There is no such platform in `affinity.platforms`.
+    UnknownPlatform {
+        /// The name asked for.
+        platform: String,
     },
     /// The look-up failed.
     Database {

@@ -127,14 +127,9 @@ impl Invocation {
         let matches = command()
             .try_get_matches_from(command_line)
             .map_err(|source| InvocationError::CommandLine { source: Box::new(source) })?;
-<<<<<<< HEAD
-        let task = match matches.subcommand_name() {
-            Some("database-url") => Task::DatabaseUrl,
-=======
         let task = match matches.subcommand() {
             Some(("database-url", _)) => Task::DatabaseUrl,
             Some(("generate", matches)) => Task::Generate(generate_options(matches, directory)),
->>>>>>> gen
             _ => Task::Serve,
         };
         let config = Sources::gather(flags(&matches), environment, directory)
