@@ -148,8 +148,11 @@ impl Follower {
     /// Shows a step to readers. Everything committed before `began` is in it.
     fn publish(&mut self, began: Instant, step: Step) {
         let Step { change_count, failure } = step;
+        let was_failing = self.health().embedding_failure.is_some();
+        if change_count > 0 || was_failing != (failure.is_some() || !self.projection.owing.is_empty()) {
+            self.handle.publish(self.projection.published());
+        }
         if change_count > 0 {
-            self.handle.publish(Arc::clone(&self.projection.engine));
             self.pace.changes_since_save += change_count;
             let platform = self.projector.platform.clone();
             let count = u64::try_from(change_count).unwrap_or(u64::MAX);

@@ -111,7 +111,7 @@ impl LiveEngine {
                 return Err(error);
             }
         };
-        let handle = Arc::new(EngineHandle::new(Arc::clone(&projection.engine)));
+        let handle = Arc::new(EngineHandle::new(projection.published()));
         let health = Arc::new(Mutex::new(Health::new(projection.position.clone())));
         let (commands, inbox) = mpsc::channel(8);
         let follower = Follower {
@@ -152,12 +152,19 @@ impl LiveEngine {
     }
 
     /// Stops following the database and saves a snapshot if anything changed since the last.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         // An error means that the follower has ended already, which is what stopping is for.
         let _ = self.commands.send(Command::Stop).await;
-        if let Err(error) = self.follower.await {
+        if let Err(error) = (&mut self.follower).await {
             tracing::error!("following the database ended early: {error}");
         }
+    }
+}
+
+impl Drop for LiveEngine {
+    fn drop(&mut self) {
+        // Without `stop` nothing is saved: the next start replays the feed from the last snapshot.
+        self.follower.abort();
         self.listener.abort();
     }
 }

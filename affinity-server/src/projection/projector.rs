@@ -194,6 +194,15 @@ impl Projector {
 }
 
 impl Projection {
+    /// The engine as readers get it: it says in its answers what it lacks.
+    pub(super) fn published(&self) -> Arc<Engine> {
+        if self.owing.is_empty() {
+            return Arc::clone(&self.engine);
+        }
+        let lacking = "some texts have no vector yet".to_string();
+        Arc::new(Engine::clone(&self.engine).with_degraded(vec![lacking]))
+    }
+
     /// Texts that could not be embedded yet.
     fn owed_entries(&self) -> HashSet<Entry> {
         let given = self.owing.iter().flat_map(|anchor| self.ledger.given(anchor));

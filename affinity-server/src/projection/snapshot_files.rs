@@ -47,6 +47,7 @@ impl SnapshotFiles {
         }
         let LedgerFile { position, origin, ledger } = LedgerFile::read(&ledger_path)?;
         if origin != self.origin {
+            tracing::info!("the snapshot in {} is of another database, view or model", self.folder.display());
             return Ok(None);
         }
         let engine = Engine::open(&self.engine_path(), schema.clone(), matchers.to_vec())?;

@@ -1,6 +1,6 @@
 //! The views as an engine: read whole, followed change by change, and what is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use affinity_core::{Engine, Key, Matcher, Query, Schema, Timestamp, Viewer};
@@ -264,12 +264,12 @@ async fn trimmed_feed_is_told_to_the_reader_that_fell_behind() {
 
 /// Every table of the platform, changed at random, in transactions of one to four statements: what the feed leads
 /// to is what reading everything leads to.
-async fn check_random_writes(name: &str, seed: u64) -> BTreeSet<String> {
-    const TRANSACTIONS: usize = 120;
+async fn check_random_writes(name: &str, seed: u64) -> BTreeMap<String, BTreeSet<&'static str>> {
+    const TRANSACTIONS: usize = 150;
     let pool = world(name).await;
     let projector = projector(&pool).await;
     let (mut projection, _) = projector.project_all().await.unwrap();
-    let mut writer = RandomWriter::new(&pool, "teraffi", seed).await;
+    let mut writer = RandomWriter::new(&pool, "teraffi", ROWS, seed).await;
     let mut since_check = Vec::new();
     for transaction in 0..TRANSACTIONS {
         since_check.extend(writer.transaction(&pool).await);
@@ -284,20 +284,25 @@ async fn check_random_writes(name: &str, seed: u64) -> BTreeSet<String> {
             since_check.clear();
         }
     }
-    writer.written_tables().clone()
+    writer.written().clone()
 }
 
 #[tokio::test]
 async fn random_writes_to_every_table_leave_what_a_full_projection_gives() {
-    let mut written = BTreeSet::new();
+    let mut written: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for seed in 1..=4 {
-        written.extend(check_random_writes("random_writes", seed).await);
+        for (table, operations) in check_random_writes("random_writes", seed).await {
+            written.entry(table).or_default().extend(operations);
+        }
     }
     let pool = cluster::database("tables").await;
     let tables: Vec<String> = sqlx::query_scalar("select tablename::text from pg_tables where schemaname = 'teraffi'")
         .fetch_all(&pool)
         .await
         .unwrap();
-    let untouched: Vec<&String> = tables.iter().filter(|table| !written.contains(*table)).collect();
+    let untouched: Vec<&String> = tables.iter().filter(|table| !written.contains_key(*table)).collect();
     assert!(untouched.is_empty(), "never written: {untouched:?}");
+    let with = |operation| written.values().filter(|operations| operations.contains(operation)).count();
+    let counts = ["insert", "update", "delete", "truncate"].map(with);
+    assert!(counts.iter().all(|count| *count >= 3), "tables by operation: {counts:?}, {written:?}");
 }
