@@ -103,7 +103,10 @@ impl Follower {
                 Ok(()) => backoff = BACKOFF_MIN,
                 Err(error) => {
                     let message = with_causes(&error);
-                    tracing::warn!(platform = self.projector.platform, "cannot follow the database: {message}");
+                    tracing::warn!(
+                        platform = self.projector.platform,
+                        "cannot follow the database: {message}"
+                    );
                     self.health().error = Some(message);
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                 }
@@ -156,8 +159,10 @@ impl Follower {
             self.pace.changes_since_save += change_count;
             let platform = self.projector.platform.clone();
             let count = u64::try_from(change_count).unwrap_or(u64::MAX);
-            metrics::counter!("affinity_engine_changes_total", "platform" => platform.clone()).increment(count);
-            metrics::histogram!("affinity_engine_update_seconds", "platform" => platform).record(began.elapsed());
+            metrics::counter!("affinity_engine_changes_total", "platform" => platform.clone())
+                .increment(count);
+            metrics::histogram!("affinity_engine_update_seconds", "platform" => platform)
+                .record(began.elapsed());
         }
         if let Some(failure) = &failure {
             let message = with_causes(failure);

@@ -179,7 +179,10 @@ async fn first_projection(
         match projector.follow(&mut projection, Retry::Owed).await {
             Ok(step) => {
                 let (platform, seconds) = (&projector.platform, began.elapsed().as_secs_f64());
-                tracing::info!("{platform}: snapshot and {} changes since, in {seconds:.2} s", step.change_count);
+                tracing::info!(
+                    "{platform}: snapshot and {} changes since, in {seconds:.2} s",
+                    step.change_count
+                );
                 return Ok((projection, Kept::Snapshot { changes_since: step.change_count }));
             }
             Err(ProjectionError::FellBehind { .. }) => {
@@ -190,7 +193,11 @@ async fn first_projection(
     }
     let (projection, step) = projector.project_all().await?;
     if let Some(failure) = &step.failure {
-        tracing::warn!(platform = projector.platform, "texts could not be embedded: {}", with_causes(failure));
+        tracing::warn!(
+            platform = projector.platform,
+            "texts could not be embedded: {}",
+            with_causes(failure)
+        );
     }
     Ok((projection, Kept::Nothing))
 }
@@ -202,7 +209,11 @@ async fn load_kept(projector: &Projector, files: &SnapshotFiles) -> Option<Proje
     match loaded {
         Ok(kept) => kept,
         Err(error) => {
-            tracing::warn!(platform = projector.platform, "the snapshot is of no use: {}", with_causes(&error));
+            tracing::warn!(
+                platform = projector.platform,
+                "the snapshot is of no use: {}",
+                with_causes(&error)
+            );
             None
         }
     }

@@ -164,8 +164,10 @@ impl Projector {
         position: Position,
     ) -> Result<Step, ProjectionError> {
         let Edit { gone, put, texts, mut given } = Edit::between(&projection.ledger, rows)?;
-        let put_texts: HashSet<Entry> = texts.iter().filter_map(|text| text_entry(&self.schema, text)).collect();
-        let gone_texts: Vec<Entry> = gone.iter().filter(|entry| !put_texts.contains(*entry)).cloned().collect();
+        let put_texts: HashSet<Entry> =
+            texts.iter().filter_map(|text| text_entry(&self.schema, text)).collect();
+        let gone_texts: Vec<Entry> =
+            gone.iter().filter(|entry| !put_texts.contains(*entry)).cloned().collect();
         self.vectors().forget(&self.schema, &gone_texts).await?;
         let Embedded { changes: vectors, owed, failure } = self.vectors().embed(texts).await?;
         let owed = owed_entries(&self.schema, &owed);
@@ -285,7 +287,9 @@ impl Build {
             Content::Text(TextContent { space, key, audience, vector, .. }) => {
                 self.ledger.add(&anchor, &given);
                 match vector {
-                    KnownVector::Stored(vector) => self.change(Change::PutVector { space, key, vector, audience }),
+                    KnownVector::Stored(vector) => {
+                        self.change(Change::PutVector { space, key, vector, audience })
+                    }
                     KnownVector::Missing { .. } => Ok(()),
                 }
             }

@@ -40,7 +40,11 @@ impl SnapshotFiles {
     ///
     /// # Errors
     /// When the files are damaged or do not belong together.
-    pub(super) fn load(&self, schema: &Schema, matchers: &[Matcher]) -> Result<Option<Projection>, ProjectionError> {
+    pub(super) fn load(
+        &self,
+        schema: &Schema,
+        matchers: &[Matcher],
+    ) -> Result<Option<Projection>, ProjectionError> {
         let ledger_path = self.folder.join(LEDGER_FILE);
         if !ledger_path.exists() {
             return Ok(None);
@@ -57,14 +61,6 @@ impl SnapshotFiles {
         }
         let owing = ledger.owing().into_iter().collect();
         Ok(Some(Projection { engine: Arc::new(engine), ledger, position: Position::new(position), owing }))
-    }
-
-    /// Removes what is kept, so that the next start reads the views.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub(super) fn discard(&self) -> Result<(), ProjectionError> {
-        discard_snapshot(&self.folder)
     }
 
     fn engine_path(&self) -> PathBuf {

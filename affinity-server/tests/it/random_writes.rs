@@ -129,7 +129,11 @@ impl RandomWriter {
     /// One to four statements on tables picked at random, or now and then what fills empty tables again.
     fn statements(&mut self) -> Vec<(String, &'static str, String)> {
         if self.random.below(15) == 0 {
-            return self.refill.iter().map(|insert| ("refill".to_string(), "insert", insert.clone())).collect();
+            return self
+                .refill
+                .iter()
+                .map(|insert| ("refill".to_string(), "insert", insert.clone()))
+                .collect();
         }
         let tables: Vec<String> = self.tables.keys().cloned().collect();
         let count = 1 + self.random.below(4);
@@ -197,14 +201,19 @@ impl RandomWriter {
         let name = &column.name;
         match column.of.as_str() {
             "uuid" => format!("md5('{number}')::uuid"),
-            "boolean" => format!("{}", number % 2 == 0),
+            "boolean" => format!("{}", number.is_multiple_of(2)),
             "integer" | "bigint" | "smallint" => format!("{}", number % 5),
             "numeric" | "real" | "double precision" => format!("{}.{}", number % 2, number % 100),
-            "timestamp with time zone" => format!("'2025-01-01'::timestamptz + interval '{} hours'", number % 20_000),
+            "timestamp with time zone" => {
+                format!("'2025-01-01'::timestamptz + interval '{} hours'", number % 20_000)
+            }
             "date" => format!("'2025-01-01'::date + {}", number % 800),
             "jsonb" => format!("'{{\"n\": {}}}'", number % 7),
             "text[]" => format!("array['tag {}', 'tag {}']", number % 5, number % 3),
-            "uuid[]" => format!("array(select m.id from {}.members m order by md5(m.id::text || '{number}') limit 2)", self.schema),
+            "uuid[]" => format!(
+                "array(select m.id from {}.members m order by md5(m.id::text || '{number}') limit 2)",
+                self.schema
+            ),
             // Keeps addresses and digests what they are, and makes unique texts new.
             "text" | "character varying" if column.unique => {
                 format!("overlay(r.{name} placing substr(md5('{number}'), 1, 6) from 1 for 6)")
