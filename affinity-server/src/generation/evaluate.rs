@@ -36,7 +36,11 @@ impl<'e, 'r> Evaluation<'e, 'r> {
     }
 
     pub(super) fn failure(&self, problem: Problem) -> Failure {
-        Box::new(GenerationError::Evaluate { table: self.table.to_owned(), column: self.column.to_owned(), problem })
+        Box::new(GenerationError::Evaluate {
+            table: self.table.to_owned(),
+            column: self.column.to_owned(),
+            problem,
+        })
     }
 
     fn checked<T>(&self, result: Result<T, Problem>) -> Result<T, Failure> {

@@ -158,7 +158,9 @@ pub(super) fn at<'r>(list: &Value<'r>, index: &Value<'r>) -> Called<'r> {
     let out_of_range = || Problem::OutOfRange { operation: "list[index]", value: position.to_string() };
     let position = usize::try_from(position).map_err(|_| out_of_range())?;
     let found = match list {
-        Value::Vector(_) | Value::Numbers(_) => list.vector("list[index]")?.get(position).map(|it| Value::Number(*it)),
+        Value::Vector(_) | Value::Numbers(_) => {
+            list.vector("list[index]")?.get(position).map(|it| Value::Number(*it))
+        }
         _ => list.nth(position, "list[index]")?,
     };
     found.ok_or_else(out_of_range)

@@ -59,12 +59,19 @@ impl World {
         sqlx::raw_sql("SET LOCAL session_replication_role = replica").execute(&mut *transaction).await?;
         let mut row_count = 0;
         let table_count = statements.len();
-        for (done, ((table, statement), file)) in self.written_tables().zip(&statements).zip(files).enumerate() {
+        for (done, ((table, statement), file)) in
+            self.written_tables().zip(&statements).zip(files).enumerate()
+        {
             let mut copy = transaction.copy_in_raw(&statement.sql()).await?;
             copy.read_from(tokio::fs::File::from_std(file)).await?;
             let table_rows = copy.finish().await?;
             row_count += table_rows;
-            progress(LoadProgress { table: table.name.clone(), table_rows, tables_done: done + 1, table_count });
+            progress(LoadProgress {
+                table: table.name.clone(),
+                table_rows,
+                tables_done: done + 1,
+                table_count,
+            });
         }
         for statement in &statements {
             statement.analyze(&mut transaction).await?;

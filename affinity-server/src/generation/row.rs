@@ -148,7 +148,11 @@ impl<'r> Row<'r> {
     }
 
     pub(super) fn failure(&self, column: &str, problem: Problem) -> Failure {
-        Box::new(GenerationError::Evaluate { table: self.table.name.clone(), column: column.to_owned(), problem })
+        Box::new(GenerationError::Evaluate {
+            table: self.table.name.clone(),
+            column: column.to_owned(),
+            problem,
+        })
     }
 
     pub(super) fn item(self: &Rc<Self>) -> Result<Value<'r>, Failure> {

@@ -40,12 +40,7 @@ impl World {
     ///
     /// # Errors
     /// As [`World::write_csv`].
-    pub fn write_folder(
-        &self,
-        folder: &Path,
-        population: u64,
-        seed: u64,
-    ) -> Result<(), GenerationError> {
+    pub fn write_folder(&self, folder: &Path, population: u64, seed: u64) -> Result<(), GenerationError> {
         std::fs::create_dir_all(folder)?;
         let tables: Vec<&Table> = self.written_tables().collect();
         let mut script = LoadScript::new(&self.schema);
@@ -80,8 +75,11 @@ struct Selection {
 impl Selection {
     fn new(world: &World, tables: &[&Table]) -> Self {
         let none = world.tables.iter().map(|_| None);
-        let mut selection =
-            Self { output: none.collect(), children: vec![Vec::new(); world.tables.len()], roots: Vec::new() };
+        let mut selection = Self {
+            output: none.collect(),
+            children: vec![Vec::new(); world.tables.len()],
+            roots: Vec::new(),
+        };
         for (output, table) in tables.iter().enumerate() {
             selection.output[table.position] = Some(output);
             selection.reach(world, table);
@@ -106,7 +104,11 @@ impl Selection {
 impl Run<'_> {
     /// Writes `tables` to `outs`, in one pass over each table without a parent, so that what several tables
     /// need of one row is computed once.
-    pub(super) fn write_csv(&self, tables: &[&Table], outs: &mut [impl Write]) -> Result<(), GenerationError> {
+    pub(super) fn write_csv(
+        &self,
+        tables: &[&Table],
+        outs: &mut [impl Write],
+    ) -> Result<(), GenerationError> {
         for (table, out) in tables.iter().zip(outs.iter_mut()) {
             writeln!(out, "{}", table.columns().collect::<Vec<&str>>().join(","))?;
         }

@@ -9,3 +9,4 @@ mod cluster;
 mod server_process;
 mod embedded_database;
 mod command_line;
+mod generation;
