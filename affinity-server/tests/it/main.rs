@@ -9,6 +9,7 @@ mod embedding_http;
 mod teraffi_schema;
 mod teraffi_rules;
 mod change_feed_sql;
+mod generation;
 mod random_writes;
 mod projection;
 mod change_feed;
