@@ -138,7 +138,12 @@ mod tests {
                 Entry::Node { kind: KindId::from_index(1).unwrap(), key: Key::from(format!("node {id}")) };
             ledger.replace(&anchor, &[Given { entry, fingerprint: Fingerprint::of([b"says".as_slice()]) }]);
         }
-        LedgerFile { position: "100:105:101,103".to_string(), origin: "here".to_string(), matchers: "m 1".to_string(), ledger }
+        LedgerFile {
+            position: "100:105:101,103".to_string(),
+            origin: "here".to_string(),
+            matchers: "m 1".to_string(),
+            ledger,
+        }
     }
 
     #[test]

@@ -103,7 +103,8 @@ impl LiveEngine {
         // Listening begins before the first look, so that no commit falls between the two.
         let wake = Arc::new(Notify::new());
         let listener = tokio::spawn(listen(pool.clone(), platform.clone(), Arc::clone(&wake)));
-        let projector = Projector { pool, platform: platform.clone(), statements, schema, matchers, embedder };
+        let projector =
+            Projector { pool, platform: platform.clone(), statements, schema, matchers, embedder };
         let (projection, kept) = match first_projection(&projector, &files).await {
             Ok(first) => first,
             Err(error) => {
