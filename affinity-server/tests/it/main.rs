@@ -12,3 +12,4 @@ mod change_feed_sql;
 mod random_writes;
 mod projection;
 mod change_feed;
+mod generation;
