@@ -1,4 +1,6 @@
 //! Integration tests, one binary.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod worlds;
+mod invariants;
 mod platforms;
