@@ -3,4 +3,5 @@
 
 mod worlds;
 mod invariants;
+mod hard_cases;
 mod platforms;
