@@ -197,7 +197,8 @@ impl<'q> Push<'q> {
         let total = value_of(links.iter().map(|(_, step)| units(f64::from(step.weight))).sum());
         for (kind, step) in links.iter().filter(|_| total > 0.0) {
             if let Some(place) = places.of(*kind, step.target) {
-                self.give(place, part(1 << MASS_BITS, f64::from(step.weight) / total));
+                let share = value_of(units(f64::from(step.weight))) / total;
+                self.give(place, part(1 << MASS_BITS, share));
             }
         }
     }
@@ -246,7 +247,8 @@ impl<'q> Push<'q> {
             let total = value_of(steps.iter().map(|(_, weight)| units(*weight)).sum());
             self.touched_edge_count += steps.len();
             for (to, weight) in steps.iter().filter(|_| total > 0.0) {
-                self.give(*to, part(residual - kept, weight / total));
+                // In the units of the sum: shares never exceed 1 together, however large or small the weights.
+                self.give(*to, part(residual - kept, value_of(units(*weight)) / total));
             }
             self.steps = steps;
         }

@@ -4,4 +4,6 @@
 mod worlds;
 mod invariants;
 mod hard_cases;
+mod source_queries;
+mod wrong_matchers;
 mod platforms;
