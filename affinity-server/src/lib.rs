@@ -23,4 +23,7 @@ pub mod generation;
 pub mod projection;
 pub mod problem;
 pub mod matching;
+pub mod hosting;
+pub mod health;
+pub mod router;
 pub mod serve;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use affinity_server::config::{Invocation, InvocationError, Task};
 use affinity_server::database::{launcher, running_database_url};
+use affinity_server::generation::generate;
 use affinity_server::observability::install_logging;
 use affinity_server::serve::serve;
 
@@ -26,6 +27,10 @@ async fn run(invocation: Invocation) -> anyhow::Result<()> {
         Task::Serve => {
             install_logging(&config.log)?;
             serve(config).await?;
+        }
+        Task::Generate(options) => {
+            install_logging(&config.log)?;
+            generate(&config, options).await?;
         }
         Task::DatabaseUrl => println!("{}", running_database_url(&config.database).await?),
     }

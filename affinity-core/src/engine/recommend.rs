@@ -73,7 +73,7 @@ impl Engine {
                     timings_us: BTreeMap::new(),
                     truncated: !cuts.is_empty(),
                     cuts,
-                    degraded: self.degraded.to_vec(),
+                    degraded: self.degraded(),
                     diversity,
                 })
             }
@@ -112,7 +112,7 @@ impl Engine {
             header: self.header(query, matcher, &context),
             target: explain.one(None, node, &|signal| features.value(signal, 0)),
             dropped: allowed.dropped(node),
-            degraded: self.degraded.to_vec(),
+            degraded: self.degraded(),
         })
     }
 

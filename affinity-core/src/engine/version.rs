@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::graph::{Change, Graph, Key, KindId, NodeId, Schema, SpaceId, VectorEdit};
 use crate::matcher::Matcher;
 use crate::signals::{Models, NodeRef, SuccessPattern};
+use crate::snapshot::{Unverified, Verification};
 use crate::vector::{Kernel, Metric, Space, SpaceParams, VectorChange};
 
 use super::error::EngineError;
@@ -58,8 +59,10 @@ pub struct Engine {
     pub(crate) models: Arc<Models>,
     pub(crate) models_version: Arc<str>,
     pub(crate) version: Arc<str>,
-    /// Said in every answer.
+    /// Said in every answer, besides what [`Engine::degraded`] adds.
     pub(crate) degraded: Arc<[String]>,
+    /// For an engine from a snapshot: the checksums left for later.
+    pub(crate) unverified: Option<Arc<Unverified>>,
 }
 
 /// How much an engine holds.
@@ -147,6 +150,7 @@ impl EngineBuilder {
             models: Arc::new(models),
             version: self.version.into(),
             degraded: Arc::default(),
+            unverified: None,
         })
     }
 }
@@ -213,6 +217,17 @@ impl Engine {
     #[must_use]
     pub fn with_degraded(self, degraded: Vec<String>) -> Self {
         Self { degraded: degraded.into(), ..self }
+    }
+
+    /// What every answer of this version says that it could not use.
+    #[must_use]
+    pub fn degraded(&self) -> Vec<String> {
+        let snapshot = match self.verification() {
+            Verification::Done => None,
+            Verification::Pending => Some("snapshot checksums not yet verified"),
+            Verification::Damaged => Some("snapshot is damaged, rebuild the engine"),
+        };
+        self.degraded.iter().cloned().chain(snapshot.map(str::to_string)).collect()
     }
 
     /// What the data is called.

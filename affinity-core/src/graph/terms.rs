@@ -38,6 +38,19 @@ impl<T: Eq + Hash> Default for Interner<T> {
 }
 
 impl<T: Eq + Hash + Clone> Interner<T> {
+    /// A set with these values, whose ids are their positions; `None` when two are equal or there are too many.
+    pub(crate) fn from_values(values: Vec<T>) -> Option<Self> {
+        let mut base =
+            Interned { values: Vec::with_capacity(values.len()), ids: HashMap::with_capacity(values.len()) };
+        for value in values {
+            let id = push(&mut base, 0, value)?;
+            if base.ids.len() <= id as usize {
+                return None; // an equal value was there
+            }
+        }
+        Some(Self { base: Arc::new(base), recent: Interned::default() })
+    }
+
     /// The id of `value`, which joins the set when it is new; `None` after 2^32 values.
     pub(crate) fn intern(&mut self, value: T) -> Option<u32> {
         if let Some(id) = self.find(&value) {
@@ -130,6 +143,14 @@ impl Default for Audiences {
 }
 
 impl Audiences {
+    /// The audiences of a snapshot, by id; `None` when two are equal or the three with fixed ids are not first.
+    pub(crate) fn from_values(values: Vec<Audience>) -> Option<Self> {
+        let fixed = Self::default();
+        let has_fixed = values.len() >= fixed.count()
+            && fixed.values().zip(&values).all(|(fixed, value)| fixed.as_ref() == value);
+        if has_fixed { Interner::from_values(values).map(Self) } else { None }
+    }
+
     pub(crate) fn intern(&mut self, audience: &Audience) -> Option<u32> {
         self.0.intern(audience.clone())
     }

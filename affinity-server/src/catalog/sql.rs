@@ -9,22 +9,39 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 #[non_exhaustive]
 pub enum CatalogError {
     /// There is no such table.
-    UnknownTable { schema: String, table: String },
+    UnknownTable {
+        /// The schema.
+        schema: String,
+        /// The table.
+        table: String,
+    },
     /// The table lacks these columns.
-    UnknownColumns { schema: String, table: String, columns: Vec<String> },
+    UnknownColumns {
+        /// The schema.
+        schema: String,
+        /// The table.
+        table: String,
+        /// The columns.
+        columns: Vec<String>,
+    },
     /// There is no such platform in `affinity.platforms`.
     UnknownPlatform {
         /// The name asked for.
         platform: String,
     },
     /// The look-up failed.
-    Database { source: sqlx::Error },
+    Database {
+        /// What went wrong underneath.
+        source: sqlx::Error,
+    },
 }
 
 impl fmt::Display for CatalogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownTable { schema, table } => write!(f, "the database has no table \"{schema}\".\"{table}\""),
+            Self::UnknownTable { schema, table } => {
+                write!(f, "the database has no table \"{schema}\".\"{table}\"")
+            }
             Self::UnknownColumns { schema, table, columns } => {
                 write!(f, "table \"{schema}\".\"{table}\" has no columns {}", columns.join(", "))
             }
@@ -275,7 +292,8 @@ mod tests {
     fn load_script_quotes_every_name() {
         let mut script = LoadScript::new("a\"b");
         script.add_table("order", &["from", "to"]);
-        let expected = "\\copy \"a\"\"b\".\"order\" (\"from\", \"to\") from 'order.csv' with (format csv, header true)";
+        let expected =
+            "\\copy \"a\"\"b\".\"order\" (\"from\", \"to\") from 'order.csv' with (format csv, header true)";
         assert!(script.finish().contains(expected));
     }
 }

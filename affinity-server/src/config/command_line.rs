@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Command};
 
@@ -9,6 +9,7 @@ use super::error::ConfigError;
 use super::setting::{CONFIG, SETTINGS, Setting};
 use super::sources::Sources;
 use super::values::Config;
+use crate::generation::GenerateOptions;
 
 const ABOUT: &str = "Explained matches of a live PostgreSQL database, over HTTP";
 
@@ -30,6 +31,8 @@ pub enum Task {
     Serve,
     /// Print the URL of the running database.
     DatabaseUrl,
+    /// Make a world to try a platform with.
+    Generate(GenerateOptions),
 }
 
 /// One start of the server: what to do, and how.
@@ -89,8 +92,8 @@ impl Invocation {
     /// # Errors
     /// When the command line is wrong or asks for help, or a setting is wrong.
     pub fn from_environment() -> Result<Self, InvocationError> {
-        let directory = std::env::current_dir()
-            .map_err(|source| InvocationError::CurrentDirectory { source })?;
+        let directory =
+            std::env::current_dir().map_err(|source| InvocationError::CurrentDirectory { source })?;
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -105,7 +108,7 @@ impl Invocation {
     ///
     /// ```
     /// use std::collections::HashMap;
-    /// use std::path::Path;
+    /// use std::path::{Path, PathBuf};
     /// use affinity_server::config::{Invocation, Task};
     ///
     /// let environment = HashMap::from([("AFFINITY_ADDR".to_string(), "127.0.0.1:9000".to_string())]);
@@ -123,11 +126,10 @@ impl Invocation {
     ) -> Result<Self, InvocationError> {
         let matches = command()
             .try_get_matches_from(command_line)
-            .map_err(|source| InvocationError::CommandLine {
-                source: Box::new(source),
-            })?;
-        let task = match matches.subcommand_name() {
-            Some("database-url") => Task::DatabaseUrl,
+            .map_err(|source| InvocationError::CommandLine { source: Box::new(source) })?;
+        let task = match matches.subcommand() {
+            Some(("database-url", _)) => Task::DatabaseUrl,
+            Some(("generate", matches)) => Task::Generate(generate_options(matches, directory)),
             _ => Task::Serve,
         };
         let config = Sources::gather(flags(&matches), environment, directory)
@@ -149,6 +151,36 @@ fn command() -> Command {
                 .about("Print the URL of the running database, for psql and other clients")
                 .after_help("Example:\n  psql \"$(affinity-server database-url)\""),
         )
+        .subcommand(
+            Command::new("generate")
+                .about("Make a believable world of a platform, in the empty database or as CSV files")
+                .arg(Arg::new("platform").required(true).value_name("PLATFORM").help("Whose world"))
+                .arg(number("members", "N", "2000", "How many members"))
+                .arg(number("seed", "S", "1", "Worlds of one seed are equal, byte by byte"))
+                .arg(
+                    Arg::new("out")
+                        .long("out")
+                        .value_name("DIR")
+                        .value_parser(clap::value_parser!(PathBuf))
+                        .help("Write one CSV file per table and a load.sql here, instead of filling the database"),
+                )
+                .after_help("Example:\n  affinity-server generate <PLATFORM> --members 20000 --seed 7 --out /tmp/world"),
+        )
+}
+
+fn number(name: &'static str, placeholder: &'static str, default: &'static str, help: &'static str) -> Arg {
+    let parser = clap::value_parser!(u64);
+    Arg::new(name).long(name).value_name(placeholder).default_value(default).value_parser(parser).help(help)
+}
+
+fn generate_options(matches: &ArgMatches, directory: &Path) -> GenerateOptions {
+    let number = |name| matches.get_one::<u64>(name).copied().unwrap_or_default();
+    GenerateOptions {
+        platform: matches.get_one::<String>("platform").cloned().unwrap_or_default(),
+        members: number("members"),
+        seed: number("seed"),
+        out: matches.get_one::<PathBuf>("out").map(|out| directory.join(out)),
+    }
 }
 
 fn argument(setting: &'static Setting) -> Arg {
@@ -159,10 +191,7 @@ fn argument(setting: &'static Setting) -> Arg {
     Arg::new(setting.name)
         .long(setting.name)
         .value_name(setting.placeholder)
-        .help(format!(
-            "{}{default} [env: {}]",
-            setting.help, setting.variable
-        ))
+        .help(format!("{}{default} [env: {}]", setting.help, setting.variable))
         // Given after a subcommand as well as before it.
         .global(true)
         // Parsed with the other sources, so that every wrong value is reported in the same way.
@@ -174,11 +203,6 @@ fn flags(matches: &ArgMatches) -> Vec<(&'static str, String)> {
     SETTINGS
         .into_iter()
         .chain([&CONFIG])
-        .filter_map(|setting| {
-            Some((
-                setting.name,
-                innermost.get_one::<String>(setting.name)?.clone(),
-            ))
-        })
+        .filter_map(|setting| Some((setting.name, innermost.get_one::<String>(setting.name)?.clone())))
         .collect()
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use chrono::DateTime;
+use uuid::Uuid;
 
 use super::document::{Document, FixedDocument, TableDocument};
 use super::error::GenerationError;
@@ -62,9 +63,10 @@ const FUNCTIONS: [(&str, Function, usize, usize); 37] = [
 pub(super) fn compile(document: Document) -> Result<World, GenerationError> {
     check_identifier(&document.schema)?;
     let epoch = DateTime::parse_from_rfc3339(&document.epoch).ok().filter(|_| document.epoch.ends_with('Z'));
-    let epoch = epoch.ok_or_else(|| GenerationError::InvalidEpoch { found: document.epoch.clone() })?.timestamp();
+    let epoch =
+        epoch.ok_or_else(|| GenerationError::InvalidEpoch { found: document.epoch.clone() })?.timestamp();
     let mut names = Names::default();
-    for name in Symbol::BUILT_IN {
+    for name in Symbol::BUILT_IN.into_iter().chain([WHEN]) {
         names.intern(name);
     }
     let vocabularies: Vec<Vocabulary> =
@@ -81,7 +83,8 @@ pub(super) fn compile(document: Document) -> Result<World, GenerationError> {
     }
     let outlines: Vec<HashMap<String, usize>> = document.table.iter().map(outline).collect();
     let linked = RefCell::new(vec![false; outlines.len()]);
-    let context = Context { names: &names, vocabularies: &vocabularies, outlines: &outlines, linked: &linked };
+    let context =
+        Context { names: &names, vocabularies: &vocabularies, outlines: &outlines, linked: &linked };
     let tables: Result<Vec<Table>, _> =
         document.table.iter().enumerate().map(|(position, table)| context.table(position, table)).collect();
     let tables = tables?;
@@ -154,16 +157,20 @@ fn literal(value: toml::Value, position: i64, names: &mut Names) -> Literal {
         toml::Value::Boolean(value) => Literal::Bool(value),
         toml::Value::Integer(value) => Literal::Integer(value),
         toml::Value::Float(value) => Literal::Number(value),
-        toml::Value::String(value) => Literal::Text(value),
+        toml::Value::String(value) => match Uuid::try_parse(&value) {
+            Ok(uuid) if value.len() == 36 => Literal::Uuid(uuid.into_bytes()),
+            _ => Literal::Text(value),
+        },
         toml::Value::Datetime(value) => Literal::Text(value.to_string()),
         toml::Value::Array(items) if !items.is_empty() && items.iter().all(toml::Value::is_float) => {
             Literal::Vector(items.iter().filter_map(toml::Value::as_float).collect())
         }
-        toml::Value::Array(items) => {
-            Literal::List((0_i64..).zip(items).map(|(position, item)| literal(item, position, names)).collect())
-        }
+        toml::Value::Array(items) => Literal::List(
+            (0_i64..).zip(items).map(|(position, item)| literal(item, position, names)).collect(),
+        ),
         toml::Value::Table(fields) => {
-            let field = |(name, value): (String, toml::Value)| (names.intern(&name), literal(value, 0, names));
+            let field =
+                |(name, value): (String, toml::Value)| (names.intern(&name), literal(value, 0, names));
             Literal::Record(Record { position, fields: fields.into_iter().map(field).collect() })
         }
     }
@@ -292,7 +299,9 @@ impl Scope<'_> {
             },
             Syntax::Not(inner) => Expression::Not(boxed(inner)?),
             Syntax::Negative(inner) => Expression::Negative(boxed(inner)?),
-            Syntax::Binary(operator, left, right) => Expression::Binary(operator, boxed(left)?, boxed(right)?),
+            Syntax::Binary(operator, left, right) => {
+                Expression::Binary(operator, boxed(left)?, boxed(right)?)
+            }
             Syntax::Call(name, arguments) => self.call(place, &name, arguments)?,
         })
     }
@@ -338,19 +347,22 @@ impl Scope<'_> {
             got,
         };
         match name {
-            "if" => Ok(Expression::If(Box::new(exactly(self.all(place, arguments)?).ok_or_else(|| wrong("3"))?))),
-            "each" => {
-                Ok(Expression::Each(Box::new(exactly(self.all(place, arguments)?).ok_or_else(|| wrong("2"))?)))
+            "if" => {
+                Ok(Expression::If(Box::new(exactly(self.all(place, arguments)?).ok_or_else(|| wrong("3"))?)))
             }
-            "where" => {
-                Ok(Expression::Where(Box::new(exactly(self.all(place, arguments)?).ok_or_else(|| wrong("2"))?)))
-            }
+            "each" => Ok(Expression::Each(Box::new(
+                exactly(self.all(place, arguments)?).ok_or_else(|| wrong("2"))?,
+            ))),
+            "where" => Ok(Expression::Where(Box::new(
+                exactly(self.all(place, arguments)?).ok_or_else(|| wrong("2"))?,
+            ))),
             "phrase" => self.phrase(place, arguments).ok_or_else(|| wrong("1: the name of a vocabulary"))?,
             "rows" => self.row_count(place, arguments).ok_or_else(|| wrong("1: the name of a table"))?,
             "links" => self.links(place, arguments, wrong),
             _ => {
                 let known = FUNCTIONS.iter().find(|(known, ..)| *known == name);
-                let (_, function, fewest, most) = known.ok_or_else(|| unknown(place, &format!("{name}()")))?;
+                let (_, function, fewest, most) =
+                    known.ok_or_else(|| unknown(place, &format!("{name}()")))?;
                 if got < *fewest || got > *most {
                     return Err(wrong("another number of"));
                 }
@@ -377,7 +389,11 @@ impl Scope<'_> {
         Some(self.context.names.tables.get(&name).copied().ok_or_else(|| unknown(place, &name)))
     }
 
-    fn row_count(&self, place: &str, mut arguments: Vec<Syntax>) -> Option<Result<Expression, GenerationError>> {
+    fn row_count(
+        &self,
+        place: &str,
+        mut arguments: Vec<Syntax>,
+    ) -> Option<Result<Expression, GenerationError>> {
         let table = arguments.pop().filter(|_| arguments.is_empty());
         Some(self.table_named(place, table)?.map(Expression::RowCount))
     }
@@ -392,7 +408,8 @@ impl Scope<'_> {
         let mut arguments = arguments.into_iter();
         let table = self.table_named(place, arguments.next()).ok_or_else(|| wrong(expected))??;
         let mut rest = self.all(place, arguments.collect())?.into_iter();
-        let (Some(count), Some(pull), always, None) = (rest.next(), rest.next(), rest.next(), rest.next()) else {
+        let (Some(count), Some(pull), always, None) = (rest.next(), rest.next(), rest.next(), rest.next())
+        else {
             return Err(wrong(expected));
         };
         let traits = self.cell(TRAITS).ok_or_else(|| unknown(place, TRAITS))?;

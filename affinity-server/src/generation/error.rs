@@ -7,33 +7,113 @@ use std::fmt;
 #[non_exhaustive]
 pub enum GenerationError {
     /// The file is not TOML of the expected form; the source names the line.
-    Format { source: Box<toml::de::Error> },
+    Format {
+        /// What went wrong underneath.
+        source: Box<toml::de::Error>,
+    },
     /// A name that is to reach a database is not a plain lower-case identifier.
-    InvalidIdentifier { name: String },
+    InvalidIdentifier {
+        /// The name.
+        name: String,
+    },
     /// The epoch is not a UTC time such as `2026-01-01T00:00:00Z`.
-    InvalidEpoch { found: String },
+    InvalidEpoch {
+        /// What was found instead.
+        found: String,
+    },
     /// A table needs exactly one of `count` (no parent) and `of` with `each` (a parent listed before it).
-    InvalidTable { table: String, expected: &'static str },
+    InvalidTable {
+        /// The table.
+        table: String,
+        /// What was expected.
+        expected: &'static str,
+    },
     /// An expression does not parse.
-    Syntax { place: String, text: String, offset: usize, expected: &'static str },
+    Syntax {
+        /// The table and column.
+        place: String,
+        /// The expression as written.
+        text: String,
+        /// Where in the expression, in bytes.
+        offset: usize,
+        /// What was expected.
+        expected: &'static str,
+    },
     /// An expression names nothing that is known in its table.
-    UnknownName { place: String, name: String },
+    UnknownName {
+        /// The table and column.
+        place: String,
+        /// The name.
+        name: String,
+    },
     /// A function was called with the wrong number of arguments.
-    WrongArgumentCount { place: String, function: String, expected: &'static str, got: usize },
+    WrongArgumentCount {
+        /// The table and column.
+        place: String,
+        /// The function.
+        function: String,
+        /// What was expected.
+        expected: &'static str,
+        /// What was given.
+        got: usize,
+    },
+    /// No platform of that name has a world.
+    UnknownPlatform {
+        /// The name.
+        platform: String,
+        /// The platforms that have one.
+        known: Vec<String>,
+    },
     /// There is no such table in the world.
-    UnknownTable { table: String, known: Vec<String> },
+    UnknownTable {
+        /// The table.
+        table: String,
+        /// The tables there are.
+        known: Vec<String>,
+    },
     /// The world is too small to hold its fixed rows.
-    TooFew { population_min: u64, got: u64 },
+    TooFew {
+        /// The smallest population.
+        population_min: u64,
+        /// What was given.
+        got: u64,
+    },
     /// A cell could not be computed.
-    Evaluate { table: String, column: String, problem: Problem },
+    Evaluate {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Why.
+        problem: Problem,
+    },
     /// The database already has rows in a table of the world.
-    NotEmpty { schema: String, table: String },
+    NotEmpty {
+        /// The schema.
+        schema: String,
+        /// The table.
+        table: String,
+    },
     /// The output could not be written.
-    Write { source: std::io::Error },
+    Write {
+        /// What went wrong underneath.
+        source: std::io::Error,
+    },
     /// The database refused.
-    Database { source: sqlx::Error },
+    Database {
+        /// What went wrong underneath.
+        source: sqlx::Error,
+    },
+    /// The database could not be started, migrated or stopped.
+    Start {
+        /// What went wrong underneath.
+        source: crate::database::DatabaseError,
+    },
     /// The database does not have the tables and columns of the world.
-    Catalog { source: crate::catalog::CatalogError },
+    Catalog {
+        /// What went wrong underneath.
+        source: crate::catalog::CatalogError,
+    },
 }
 
 /// Why one cell could not be computed.
@@ -41,11 +121,28 @@ pub enum GenerationError {
 #[non_exhaustive]
 pub enum Problem {
     /// A value of the wrong type.
-    WrongType { operation: &'static str, expected: &'static str, found: &'static str },
+    WrongType {
+        /// What was asked for.
+        operation: &'static str,
+        /// What was expected.
+        expected: &'static str,
+        /// What was found instead.
+        found: &'static str,
+    },
     /// A row or record without that field.
-    UnknownField { field: String, on: String },
+    UnknownField {
+        /// The field.
+        field: String,
+        /// What it was looked for on.
+        on: String,
+    },
     /// An index, a size or a number outside of what the operation accepts.
-    OutOfRange { operation: &'static str, value: String },
+    OutOfRange {
+        /// What was asked for.
+        operation: &'static str,
+        /// The value.
+        value: String,
+    },
     /// The cell needs its own value.
     Cycle,
 }
@@ -81,6 +178,9 @@ impl fmt::Display for GenerationError {
             Self::WrongArgumentCount { place, function, expected, got } => {
                 write!(f, "{place}: {function}() takes {expected} arguments, got {got}")
             }
+            Self::UnknownPlatform { platform, known } => {
+                write!(f, "platform \"{platform}\" has no world, expected one of {}", known.join(", "))
+            }
             Self::UnknownTable { table, known } => {
                 write!(f, "unknown table \"{table}\", expected one of {}", known.join(", "))
             }
@@ -93,6 +193,7 @@ impl fmt::Display for GenerationError {
             }
             Self::Write { .. } => f.write_str("the generated rows could not be written"),
             Self::Database { .. } => f.write_str("the database refused the generated rows"),
+            Self::Start { source } => source.fmt(f),
             Self::Catalog { .. } => f.write_str("the database lacks what the world describes"),
         }
     }
@@ -104,6 +205,8 @@ impl std::error::Error for GenerationError {
             Self::Format { source } => Some(source),
             Self::Write { source } => Some(source),
             Self::Database { source } => Some(source),
+            // Shown in full by `Display`.
+            Self::Start { source } => std::error::Error::source(source),
             Self::Catalog { source } => Some(source),
             _ => None,
         }
@@ -125,5 +228,11 @@ impl From<sqlx::Error> for GenerationError {
 impl From<crate::catalog::CatalogError> for GenerationError {
     fn from(source: crate::catalog::CatalogError) -> Self {
         Self::Catalog { source }
+    }
+}
+
+impl From<crate::database::DatabaseError> for GenerationError {
+    fn from(source: crate::database::DatabaseError) -> Self {
+        Self::Start { source }
     }
 }

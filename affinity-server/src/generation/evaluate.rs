@@ -69,7 +69,9 @@ impl<'e, 'r> Evaluation<'e, 'r> {
             Expression::It => self.it.clone().unwrap_or(Value::Null),
             Expression::Epoch => Value::Time(self.run.world.epoch),
             Expression::Population => Value::Integer(self.run.population),
-            Expression::Vocabulary(vocabulary) => Value::Vocabulary(&self.run.world.vocabularies[*vocabulary]),
+            Expression::Vocabulary(vocabulary) => {
+                Value::Vocabulary(&self.run.world.vocabularies[*vocabulary])
+            }
             Expression::Field(of, symbol) => self.field(of, *symbol)?,
             Expression::At(of, index) => {
                 let (list, index) = (self.value(of)?, self.value(index)?);
@@ -130,7 +132,11 @@ impl<'e, 'r> Evaluation<'e, 'r> {
             }
             other => {
                 let found = other.type_name();
-                Err(self.failure(Problem::WrongType { operation: "a field", expected: "a row or record", found }))
+                Err(self.failure(Problem::WrongType {
+                    operation: "a field",
+                    expected: "a row or record",
+                    found,
+                }))
             }
         }
     }
@@ -205,7 +211,8 @@ impl<'e, 'r> Evaluation<'e, 'r> {
         let (count, pull) = (self.checked(count.integer("links"))?, self.checked(pull.number("links"))?);
         let available = self.run.counts[links.table];
         let wanted = usize::try_from(count.clamp(0, available)).unwrap_or(0);
-        let always = links.always.as_ref().map_or(Ok(Value::list(Vec::new())), |always| self.value(always))?;
+        let always =
+            links.always.as_ref().map_or(Ok(Value::list(Vec::new())), |always| self.value(always))?;
         let mut chosen = Vec::with_capacity(wanted);
         for index in self.checked(always.items("links"))?.iter() {
             chosen.push(self.checked(index.integer("links"))?);
@@ -222,7 +229,8 @@ impl<'e, 'r> Evaluation<'e, 'r> {
             // Inverse of the distribution function: `x + 0.5` is the rank, from 0.5 to `available + 0.5`.
             let drawn = (RANK_SHIFT + 0.5) * libm::exp(self.stream.unit() * ratio) - RANK_SHIFT - 0.5;
             let index = floor(drawn).clamp(0, available - 1);
-            let theirs = usize::try_from(index).ok().and_then(|index| traits.clone().nth(index)).unwrap_or(own);
+            let theirs =
+                usize::try_from(index).ok().and_then(|index| traits.clone().nth(index)).unwrap_or(own);
             let liking = functions::sigmoid(pull * functions::cosine(own, theirs));
             if self.stream.unit() < liking && !chosen.contains(&index) {
                 chosen.push(index);
@@ -248,25 +256,33 @@ fn arithmetic<'r>(operator: Operator, left: &Value<'r>, right: &Value<'r>) -> Re
                 _ => a.checked_rem_euclid(*b),
             };
             let value = || format!("{a} and {b}");
-            result.map(Value::Integer).ok_or_else(|| Problem::OutOfRange { operation: "arithmetic", value: value() })
+            result
+                .map(Value::Integer)
+                .ok_or_else(|| Problem::OutOfRange { operation: "arithmetic", value: value() })
         }
         (Operator::Subtract, Value::Time(a), Value::Time(b)) => Ok(Value::Integer(a - b)),
-        (Operator::Add, Value::Time(time), seconds) => Ok(Value::Time(time + seconds.integer("time + seconds")?)),
+        (Operator::Add, Value::Time(time), seconds) => {
+            Ok(Value::Time(time + seconds.integer("time + seconds")?))
+        }
         (Operator::Subtract, Value::Time(time), seconds) => {
             Ok(Value::Time(time - seconds.integer("time - seconds")?))
         }
-        (Operator::Add, Value::List(a), Value::List(b)) => Ok(Value::List(a.iter().chain(b.iter()).cloned().collect())),
+        (Operator::Add, Value::List(a), Value::List(b)) => {
+            Ok(Value::List(a.iter().chain(b.iter()).cloned().collect()))
+        }
         (Operator::Add, Value::Vector(a), Value::Vector(b)) if a.len() == b.len() => {
             Ok(Value::Vector(a.iter().zip(b.iter()).map(|(a, b)| a + b).collect()))
         }
-        (Operator::Multiply, Value::Vector(numbers), factor) | (Operator::Multiply, factor, Value::Vector(numbers)) => {
+        (Operator::Multiply, Value::Vector(numbers), factor)
+        | (Operator::Multiply, factor, Value::Vector(numbers)) => {
             let factor = factor.number("vector * number")?;
             Ok(Value::Vector(numbers.iter().map(|number| number * factor).collect()))
         }
         _ => {
             let a = left.number("arithmetic").map_err(|_| wrong(left))?;
             let b = right.number("arithmetic").map_err(|_| wrong(right))?;
-            let zero = || Problem::OutOfRange { operation: "arithmetic", value: "a division by 0".to_owned() };
+            let zero =
+                || Problem::OutOfRange { operation: "arithmetic", value: "a division by 0".to_owned() };
             Ok(Value::Number(match operator {
                 Operator::Add => a + b,
                 Operator::Subtract => a - b,

@@ -126,7 +126,9 @@ fn of_many<'r>(function: Function, values: &[Value<'r>]) -> Called<'r> {
             Ok(values.iter().find(|value| !matches!(value, Value::Null)).cloned().unwrap_or(Value::Null))
         }
         // The reader of the file checks the number of arguments, so this is a type that does not fit.
-        _ => Err(Problem::OutOfRange { operation: "a function", value: format!("{} arguments", values.len()) }),
+        _ => {
+            Err(Problem::OutOfRange { operation: "a function", value: format!("{} arguments", values.len()) })
+        }
     }
 }
 
@@ -232,7 +234,8 @@ fn extreme<'r>(function: Function, values: &[Value<'r>]) -> Called<'r> {
             best = value.clone();
             continue;
         }
-        let order = value.compare(&best).ok_or_else(|| wrong("min, max", "values of one ordered type", value))?;
+        let order =
+            value.compare(&best).ok_or_else(|| wrong("min, max", "values of one ordered type", value))?;
         if order == wanted {
             best = value.clone();
         }

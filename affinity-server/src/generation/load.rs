@@ -48,7 +48,8 @@ impl World {
         let mut statements = Vec::new();
         for table in self.tables.iter().filter(|table| !table.written.is_empty()) {
             let columns: Vec<&str> = table.columns().collect();
-            let statement = CopyStatement::prepare(&mut transaction, &self.schema, &table.name, &columns).await?;
+            let statement =
+                CopyStatement::prepare(&mut transaction, &self.schema, &table.name, &columns).await?;
             if statement.is_filled(&mut transaction).await? {
                 let (schema, table) = (self.schema.clone(), table.name.clone());
                 return Err(GenerationError::NotEmpty { schema, table });
@@ -57,13 +58,23 @@ impl World {
         }
         // The rows are final states, which state machines would refuse as first ones.
         sqlx::raw_sql("SET LOCAL session_replication_role = replica").execute(&mut *transaction).await?;
+        let (sender, mut parts) = mpsc::channel(PACKETS_AHEAD);
+        let world = Arc::clone(self);
+        let positions: Vec<usize> = statements.iter().map(|(position, _)| *position).collect();
+        let writer = tokio::task::spawn_blocking(move || world.send(population, seed, &positions, &sender));
         let mut row_count = 0;
         for (done, (position, statement)) in statements.iter().enumerate() {
-            let table_rows = self.copy_table(&mut transaction, *position, statement, (population, seed)).await?;
+            let Some(table_rows) = copy_table(&mut transaction, statement, &mut parts).await? else { break };
             row_count += table_rows;
             let table = self.tables[*position].name.clone();
-            progress(LoadProgress { table, table_rows, tables_done: done + 1, table_count: statements.len() });
+            progress(LoadProgress {
+                table,
+                table_rows,
+                tables_done: done + 1,
+                table_count: statements.len(),
+            });
         }
+        writer.await.map_err(|source| GenerationError::Write { source: io::Error::other(source) })??;
         for (_, statement) in &statements {
             statement.analyze(&mut transaction).await?;
         }
@@ -71,50 +82,59 @@ impl World {
         Ok(row_count)
     }
 
-    async fn copy_table(
-        self: &Arc<Self>,
-        connection: &mut PgConnection,
-        position: usize,
-        statement: &CopyStatement,
-        (population, seed): (u64, u64),
-    ) -> Result<u64, GenerationError> {
-        let (sender, mut packets) = mpsc::channel(PACKETS_AHEAD);
-        let world = Arc::clone(self);
-        let writer = tokio::task::spawn_blocking(move || {
-            let run = Run::new(&world, population, seed)?;
+    /// Computes the tables at `positions` and sends them, one after the other.
+    fn send(
+        &self,
+        population: u64,
+        seed: u64,
+        positions: &[usize],
+        sender: &mpsc::Sender<Part>,
+    ) -> Result<(), GenerationError> {
+        let run = Run::new(self, population, seed)?;
+        for position in positions {
             let mut out = PacketWriter { packet: Vec::with_capacity(PACKET_BYTES), sender };
-            run.write_csv(&world.tables[position], &mut out)?;
-            Ok::<(), GenerationError>(out.flush()?)
-        });
-        let mut copy = connection.copy_in_raw(&statement.sql()).await?;
-        let mut sent = Ok(());
-        while let Some(packet) = packets.recv().await {
-            if let Err(source) = copy.send(packet).await {
-                sent = Err(source);
-                break;
-            }
+            run.write_csv(&self.tables[*position], &mut out)?;
+            out.flush()?;
+            sender.blocking_send(Part::TableEnd).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
         }
-        // A writer that still runs fails at its next packet, once nobody receives any.
-        drop(packets);
-        let written = writer.await.map_err(|source| GenerationError::Write { source: io::Error::other(source) })?;
-        match (sent, written) {
-            (Ok(()), Ok(())) => Ok(copy.finish().await?),
-            (Err(source), _) => Err(source.into()),
-            (Ok(()), Err(error)) => {
-                copy.abort("the rows could not be generated").await?;
-                Err(error)
+        Ok(())
+    }
+}
+
+/// What the computing thread sends.
+enum Part {
+    Packet(Vec<u8>),
+    TableEnd,
+}
+
+/// Copies one table; `None` when the sender gave up before its end.
+async fn copy_table(
+    connection: &mut PgConnection,
+    statement: &CopyStatement,
+    parts: &mut mpsc::Receiver<Part>,
+) -> Result<Option<u64>, GenerationError> {
+    let mut copy = connection.copy_in_raw(&statement.sql()).await?;
+    loop {
+        match parts.recv().await {
+            Some(Part::Packet(packet)) => {
+                copy.send(packet).await?;
+            }
+            Some(Part::TableEnd) => return Ok(Some(copy.finish().await?)),
+            None => {
+                copy.abort("the rows could not be computed").await?;
+                return Ok(None);
             }
         }
     }
 }
 
 /// Hands what is written to a channel in packets; for use outside of the async threads.
-struct PacketWriter {
+struct PacketWriter<'s> {
     packet: Vec<u8>,
-    sender: mpsc::Sender<Vec<u8>>,
+    sender: &'s mpsc::Sender<Part>,
 }
 
-impl Write for PacketWriter {
+impl Write for PacketWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.packet.extend_from_slice(bytes);
         if self.packet.len() >= PACKET_BYTES {
@@ -125,6 +145,6 @@ impl Write for PacketWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         let packet = std::mem::replace(&mut self.packet, Vec::with_capacity(PACKET_BYTES));
-        self.sender.blocking_send(packet).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.sender.blocking_send(Part::Packet(packet)).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }

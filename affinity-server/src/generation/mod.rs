@@ -38,7 +38,13 @@ mod evaluate;
 mod functions;
 mod write;
 mod load;
+mod platforms;
+mod command;
 
+pub use self::command::{GenerateOptions, generate};
 pub use self::error::{GenerationError, Problem};
 pub use self::load::LoadProgress;
 pub use self::world::{TableSummary, World};
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,8 @@ pub(super) fn derive(parent: u64, child: u64) -> u64 {
 ///
 /// Source: the 64-bit FNV-1a hash of Fowler, Noll & Vo.
 pub(super) fn name_key(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 impl SplitMix64 {

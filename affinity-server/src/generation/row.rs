@@ -65,8 +65,10 @@ impl<'r> Run<'r> {
 
     /// The row of `table` at `indexes`, oldest ancestor first.
     pub(super) fn row(&'r self, table: &'r Table, indexes: &[i64]) -> Result<Rc<Row<'r>>, Problem> {
-        let out_of_range =
-            || Problem::OutOfRange { operation: "a row reference", value: format!("{}{indexes:?}", table.name) };
+        let out_of_range = || Problem::OutOfRange {
+            operation: "a row reference",
+            value: format!("{}{indexes:?}", table.name),
+        };
         let (index, ancestors) = indexes.split_last().ok_or_else(out_of_range)?;
         match &table.rows {
             Rows::Count(_) => {
@@ -118,8 +120,16 @@ impl<'r> Row<'r> {
         let base = derive(parent.as_ref().map_or(run.seed, |parent| parent.key), table.key);
         let slots = table.cells.iter().map(|_| Slot::Empty).collect();
         let key = derive(base, index.unsigned_abs());
-        let mut row =
-            Self { run, table, parent, index, key, fixed: None, item: OnceCell::new(), slots: RefCell::new(slots) };
+        let mut row = Self {
+            run,
+            table,
+            parent,
+            index,
+            key,
+            fixed: None,
+            item: OnceCell::new(),
+            slots: RefCell::new(slots),
+        };
         row.fixed = table.fixed.iter().find(|fixed| row.is_at(&fixed.at));
         Rc::new(row)
     }

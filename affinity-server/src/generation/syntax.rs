@@ -247,7 +247,8 @@ mod tests {
     #[test]
     fn parse_template_keeps_text_and_holes_in_order() {
         let name = Syntax::Name("x".to_owned());
-        let expected = Syntax::Template(vec![Syntax::Text("to ".to_owned()), name, Syntax::Text("!".to_owned())]);
+        let expected =
+            Syntax::Template(vec![Syntax::Text("to ".to_owned()), name, Syntax::Text("!".to_owned())]);
         assert_eq!(parse("t.c", "'to {x}!'").unwrap(), expected);
     }
 

@@ -46,6 +46,7 @@ impl<'r> Value<'r> {
             Literal::Integer(value) => Self::Integer(*value),
             Literal::Number(value) => Self::Number(*value),
             Literal::Text(text) => Self::Word(text),
+            Literal::Uuid(bytes) => Self::Uuid(*bytes),
             Literal::Vector(numbers) => Self::Vector(numbers.as_slice().into()),
             Literal::List(items) => Self::List(items.iter().map(Self::of).collect()),
             Literal::Record(record) => Self::Record(record),
@@ -141,7 +142,9 @@ impl<'r> Value<'r> {
             }
             (Self::Bool(left), Self::Bool(right)) => Some(left.cmp(right)),
             (Self::Uuid(left), Self::Uuid(right)) => Some(left.cmp(right)),
-            (Self::Time(left), Self::Time(right)) | (Self::Date(left), Self::Date(right)) => Some(left.cmp(right)),
+            (Self::Time(left), Self::Time(right)) | (Self::Date(left), Self::Date(right)) => {
+                Some(left.cmp(right))
+            }
             _ => Some(self.as_str()?.cmp(other.as_str()?)),
         }
     }
@@ -240,7 +243,8 @@ pub(super) fn floor(value: f64) -> i64 {
 }
 
 fn write_uuid(bytes: &[u8; 16], out: &mut String) {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     for (position, byte) in bytes.iter().enumerate() {
         if matches!(position, 4 | 6 | 8 | 10) {
             out.push('-');
@@ -304,7 +308,8 @@ mod tests {
     #[test]
     fn csv_times_match_chrono_over_centuries() {
         for seconds in (-5_000_000_000_i64..5_000_000_000).step_by(86_399 * 37) {
-            let expected = chrono::DateTime::from_timestamp(seconds, 0).unwrap().format("%F %T+00").to_string();
+            let expected =
+                chrono::DateTime::from_timestamp(seconds, 0).unwrap().format("%F %T+00").to_string();
             check_csv(&Value::Time(seconds), &expected);
         }
     }
@@ -317,9 +322,14 @@ mod tests {
 
     #[test]
     fn csv_arrays_quote_twice_and_json_escapes() {
-        check_csv(&Value::list(vec![Value::Word("a \"b\""), Value::Word("c")]), r#""{""a \""b\"""",""c""}""#.replace(r#"\"""#, r#"\"""#).as_str());
+        check_csv(
+            &Value::list(vec![Value::Word("a \"b\""), Value::Word("c")]),
+            r#""{""a \""b\"""",""c""}""#.replace(r#"\"""#, r#"\"""#).as_str(),
+        );
         let mut json = String::new();
-        Value::list(vec![Value::Word("say \"hi\""), Value::Integer(1), Value::Null]).write_json(&mut json).unwrap();
+        Value::list(vec![Value::Word("say \"hi\""), Value::Integer(1), Value::Null])
+            .write_json(&mut json)
+            .unwrap();
         assert_eq!(json, r#"["say \"hi\"",1,null]"#);
     }
 

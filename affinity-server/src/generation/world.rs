@@ -70,6 +70,7 @@ pub(super) enum Literal {
     Integer(i64),
     Number(f64),
     Text(String),
+    Uuid([u8; 16]),
     /// A list of numbers with a decimal point.
     Vector(Vec<f64>),
     List(Vec<Literal>),

@@ -90,8 +90,7 @@ impl Run<'_> {
                 }
                 Ok(text)
             };
-            let texts: Vec<Result<String, GenerationError>> =
-                group.into_par_iter().map(chunk).collect();
+            let texts: Vec<Result<String, GenerationError>> = group.into_par_iter().map(chunk).collect();
             for text in texts {
                 out.write_all(text?.as_bytes())?;
             }

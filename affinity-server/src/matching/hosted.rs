@@ -78,7 +78,7 @@ pub(super) fn describe(engine: &Engine, scratch: &mut Scratch) -> Vec<MatcherInf
 }
 
 /// The first source, by key, that has matches: the same on every start over the same data.
-pub(crate) fn source_to_try(engine: &Engine, matcher: &str, scratch: &mut Scratch) -> Option<Key> {
+pub(super) fn source_to_try(engine: &Engine, matcher: &str, scratch: &mut Scratch) -> Option<Key> {
     let kind = engine.matchers().get(matcher)?.from_kind();
     let sources = engine.first_by_key(kind, TRIED_MAX).into_iter();
     sources.map(|source| source.id).find(|id| {

@@ -11,7 +11,7 @@ use affinity_core::{
 use axum::http::StatusCode;
 use chrono::{DateTime, SubsecRound, Utc};
 
-use super::hosted::{Hosted, MatcherInfo, Platforms, describe};
+use super::hosted::{Hosted, MatcherInfo, Platforms, describe, source_to_try};
 use super::pool::ScoringPool;
 use super::problems::embedding_failed;
 use super::wire::{Include, LinkBody, MatchBody, MatchParams, SourceBody};
@@ -41,6 +41,17 @@ impl Matching {
     #[must_use]
     pub fn platforms(&self) -> &Platforms {
         &self.platforms
+    }
+
+    /// A matcher of a platform and a source that has matches there: the matcher with the most signals, as it shows most.
+    pub async fn first_try(&self, platform: &str) -> Option<(String, Key)> {
+        let engine = self.platforms.get(platform)?.engine();
+        let found = self.pool.run(move |scratch, _| {
+            let matchers = engine.matchers().values();
+            let richest = matchers.max_by_key(|matcher| matcher.signals().len())?.name().to_string();
+            source_to_try(&engine, &richest, scratch).map(|id| (richest, id))
+        });
+        found.await.ok().flatten()
     }
 
     /// Gives the platforms back, to be stopped.

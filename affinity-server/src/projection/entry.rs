@@ -52,12 +52,16 @@ impl Entry {
     /// The change that takes this entry out of an engine.
     pub(super) fn removal(self, schema: &Schema) -> Change {
         match self {
-            Self::Node { kind, key } => Change::RemoveNode { kind: schema.kinds()[kind.index()].name.clone(), key },
+            Self::Node { kind, key } => {
+                Change::RemoveNode { kind: schema.kinds()[kind.index()].name.clone(), key }
+            }
             Self::Edge { relation, source, target, origin } => {
                 let relation = schema.relations()[relation.index()].name.clone();
                 Change::RemoveEdge { edge: EdgeKey { relation, source, target, origin } }
             }
-            Self::Text { space, key } => Change::RemoveVector { space: schema.spaces()[space.index()].name.clone(), key },
+            Self::Text { space, key } => {
+                Change::RemoveVector { space: schema.spaces()[space.index()].name.clone(), key }
+            }
         }
     }
 }

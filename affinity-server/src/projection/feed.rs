@@ -103,7 +103,10 @@ impl Follower {
                 Ok(()) => backoff = BACKOFF_MIN,
                 Err(error) => {
                     let message = with_causes(&error);
-                    tracing::warn!(platform = self.projector.platform, "cannot follow the database: {message}");
+                    tracing::warn!(
+                        platform = self.projector.platform,
+                        "cannot follow the database: {message}"
+                    );
                     self.health().error = Some(message);
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                 }
@@ -148,13 +151,18 @@ impl Follower {
     /// Shows a step to readers. Everything committed before `began` is in it.
     fn publish(&mut self, began: Instant, step: Step) {
         let Step { change_count, failure } = step;
+        let was_failing = self.health().embedding_failure.is_some();
+        if change_count > 0 || was_failing != (failure.is_some() || !self.projection.owing.is_empty()) {
+            self.handle.publish(self.projection.published());
+        }
         if change_count > 0 {
-            self.handle.publish(Arc::clone(&self.projection.engine));
             self.pace.changes_since_save += change_count;
             let platform = self.projector.platform.clone();
             let count = u64::try_from(change_count).unwrap_or(u64::MAX);
-            metrics::counter!("affinity_engine_changes_total", "platform" => platform.clone()).increment(count);
-            metrics::histogram!("affinity_engine_update_seconds", "platform" => platform).record(began.elapsed());
+            metrics::counter!("affinity_engine_changes_total", "platform" => platform.clone())
+                .increment(count);
+            metrics::histogram!("affinity_engine_update_seconds", "platform" => platform)
+                .record(began.elapsed());
         }
         if let Some(failure) = &failure {
             let message = with_causes(failure);

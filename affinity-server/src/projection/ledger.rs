@@ -61,7 +61,8 @@ impl Ledger {
     /// How `now`, sorted by entry, differs from what the anchor gave.
     pub(super) fn compare(&self, anchor: &Anchor, now: &[Given]) -> Difference {
         let before = self.given(anchor);
-        let known: HashMap<&Entry, _> = before.iter().map(|given| (&given.entry, given.fingerprint)).collect();
+        let known: HashMap<&Entry, _> =
+            before.iter().map(|given| (&given.entry, given.fingerprint)).collect();
         let kept: HashSet<&Entry> = now.iter().map(|given| &given.entry).collect();
         let fresh = now.iter().filter(|given| known.get(&given.entry) != Some(&given.fingerprint));
         let gone = before.iter().filter(|given| !kept.contains(&given.entry));
@@ -156,7 +157,9 @@ impl LedgerBuilder {
 pub(super) fn sort_given(anchor: &Anchor, given: &mut [Given]) -> Result<(), ProjectionError> {
     given.sort_unstable();
     match given.windows(2).find(|pair| pair[0].entry == pair[1].entry) {
-        Some(pair) => Err(ProjectionError::Twice { anchor: anchor.clone(), row: format!("{:?}", pair[0].entry) }),
+        Some(pair) => {
+            Err(ProjectionError::Twice { anchor: anchor.clone(), row: format!("{:?}", pair[0].entry) })
+        }
         None => Ok(()),
     }
 }

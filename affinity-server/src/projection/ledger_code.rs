@@ -146,13 +146,23 @@ mod tests {
 
     fn given() -> impl Strategy<Value = Given> {
         let entry = prop_oneof![
-            (0..9_usize, key()).prop_map(|(id, key)| Entry::Node { kind: KindId::from_index(id).unwrap(), key }),
-            (0..9_usize, key()).prop_map(|(id, key)| Entry::Text { space: SpaceId::from_index(id).unwrap(), key }),
-            (0..70_000_usize, key(), key(), prop::option::of(key())).prop_map(|(id, source, target, origin)| {
-                Entry::Edge { relation: RelationId::from_index(id % 60_000).unwrap(), source, target, origin }
-            }),
+            (0..9_usize, key())
+                .prop_map(|(id, key)| Entry::Node { kind: KindId::from_index(id).unwrap(), key }),
+            (0..9_usize, key())
+                .prop_map(|(id, key)| Entry::Text { space: SpaceId::from_index(id).unwrap(), key }),
+            (0..70_000_usize, key(), key(), prop::option::of(key())).prop_map(
+                |(id, source, target, origin)| {
+                    Entry::Edge {
+                        relation: RelationId::from_index(id % 60_000).unwrap(),
+                        source,
+                        target,
+                        origin,
+                    }
+                }
+            ),
         ];
-        (entry, any::<u64>()).prop_map(|(entry, bits)| Given { entry, fingerprint: Fingerprint::from_bits(bits) })
+        (entry, any::<u64>())
+            .prop_map(|(entry, bits)| Given { entry, fingerprint: Fingerprint::from_bits(bits) })
     }
 
     proptest! {

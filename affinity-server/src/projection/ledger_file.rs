@@ -61,8 +61,8 @@ impl LedgerFile {
     /// # Errors
     /// [`ProjectionError::File`] when it cannot be read, [`ProjectionError::Damaged`] when it is not as written.
     pub(super) fn read(path: &Path) -> Result<Self, ProjectionError> {
-        let bytes =
-            std::fs::read(path).map_err(|source| ProjectionError::File { path: path.to_path_buf(), source })?;
+        let bytes = std::fs::read(path)
+            .map_err(|source| ProjectionError::File { path: path.to_path_buf(), source })?;
         let damaged = |reason| ProjectionError::Damaged { path: path.to_path_buf(), reason };
         let body_bytes = bytes.len().checked_sub(DIGEST_BYTES).ok_or_else(|| damaged("too short"))?;
         let (body, digest) = bytes.split_at(body_bytes);
@@ -130,7 +130,8 @@ mod tests {
         let mut ledger = Ledger::default();
         for id in 0..20_u128 {
             let anchor = Anchor { table: format!("table_{}", id % 3), id: Uuid::from_u128(id) };
-            let entry = Entry::Node { kind: KindId::from_index(1).unwrap(), key: Key::from(format!("node {id}")) };
+            let entry =
+                Entry::Node { kind: KindId::from_index(1).unwrap(), key: Key::from(format!("node {id}")) };
             ledger.replace(&anchor, &[Given { entry, fingerprint: Fingerprint::of([b"says".as_slice()]) }]);
         }
         LedgerFile { position: "100:105:101,103".to_string(), origin: "here".to_string(), ledger }

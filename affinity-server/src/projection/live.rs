@@ -111,7 +111,7 @@ impl LiveEngine {
                 return Err(error);
             }
         };
-        let handle = Arc::new(EngineHandle::new(Arc::clone(&projection.engine)));
+        let handle = Arc::new(EngineHandle::new(projection.published()));
         let health = Arc::new(Mutex::new(Health::new(projection.position.clone())));
         let (commands, inbox) = mpsc::channel(8);
         let follower = Follower {
@@ -152,12 +152,19 @@ impl LiveEngine {
     }
 
     /// Stops following the database and saves a snapshot if anything changed since the last.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         // An error means that the follower has ended already, which is what stopping is for.
         let _ = self.commands.send(Command::Stop).await;
-        if let Err(error) = self.follower.await {
+        if let Err(error) = (&mut self.follower).await {
             tracing::error!("following the database ended early: {error}");
         }
+    }
+}
+
+impl Drop for LiveEngine {
+    fn drop(&mut self) {
+        // Without `stop` nothing is saved: the next start replays the feed from the last snapshot.
+        self.follower.abort();
         self.listener.abort();
     }
 }
@@ -172,7 +179,10 @@ async fn first_projection(
         match projector.follow(&mut projection, Retry::Owed).await {
             Ok(step) => {
                 let (platform, seconds) = (&projector.platform, began.elapsed().as_secs_f64());
-                tracing::info!("{platform}: snapshot and {} changes since, in {seconds:.2} s", step.change_count);
+                tracing::info!(
+                    "{platform}: snapshot and {} changes since, in {seconds:.2} s",
+                    step.change_count
+                );
                 return Ok((projection, Kept::Snapshot { changes_since: step.change_count }));
             }
             Err(ProjectionError::FellBehind { .. }) => {
@@ -183,7 +193,11 @@ async fn first_projection(
     }
     let (projection, step) = projector.project_all().await?;
     if let Some(failure) = &step.failure {
-        tracing::warn!(platform = projector.platform, "texts could not be embedded: {}", with_causes(failure));
+        tracing::warn!(
+            platform = projector.platform,
+            "texts could not be embedded: {}",
+            with_causes(failure)
+        );
     }
     Ok((projection, Kept::Nothing))
 }
@@ -195,7 +209,11 @@ async fn load_kept(projector: &Projector, files: &SnapshotFiles) -> Option<Proje
     match loaded {
         Ok(kept) => kept,
         Err(error) => {
-            tracing::warn!(platform = projector.platform, "the snapshot is of no use: {}", with_causes(&error));
+            tracing::warn!(
+                platform = projector.platform,
+                "the snapshot is of no use: {}",
+                with_causes(&error)
+            );
             None
         }
     }

@@ -28,5 +28,8 @@ pub use self::ledger::{Difference, Ledger};
 pub use self::live::{LiveEngine, LiveParts, LiveSettings};
 pub use self::platform::{MatcherText, Platform, PlatformError};
 pub use self::position::Position;
+pub use self::projector::{Projection, Projector, Retry, Step};
 pub use self::snapshot_files::discard_snapshot;
 pub use self::status::LiveStatus;
+
+pub(crate) use self::row::{attribute_value, expectation};

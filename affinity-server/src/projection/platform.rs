@@ -89,7 +89,10 @@ impl fmt::Display for PlatformError {
                 write!(f, "\"{DECLARATION_FILE}\" of platform \"{platform}\" was refused")
             }
             Self::OtherName { platform, got } => {
-                write!(f, "\"{DECLARATION_FILE}\" names platform \"{got}\", expected \"{platform}\" as its folder")
+                write!(
+                    f,
+                    "\"{DECLARATION_FILE}\" names platform \"{got}\", expected \"{platform}\" as its folder"
+                )
             }
         }
     }
@@ -145,9 +148,13 @@ impl Platform {
             return Err(PlatformError::NoDeclaration { platform: name, expected: DECLARATION_FILE });
         }
         let matcher_folder = folder.join(MATCHER_FOLDER);
-        let matcher_files = if matcher_folder.is_dir() { sorted_entries(&matcher_folder)? } else { Vec::new() };
+        let matcher_files =
+            if matcher_folder.is_dir() { sorted_entries(&matcher_folder)? } else { Vec::new() };
         let matchers = matcher_files.into_iter().filter(|path| is_toml(path)).map(|path| {
-            Ok(MatcherText { file: format!("{name}/{MATCHER_FOLDER}/{}", file_name(&path)), text: read(&path)? })
+            Ok(MatcherText {
+                file: format!("{name}/{MATCHER_FOLDER}/{}", file_name(&path)),
+                text: read(&path)?,
+            })
         });
         let matchers = matchers.collect::<Result<Vec<_>, PlatformError>>()?;
         let demo_file = folder.join(DEMO_FILE);
@@ -161,14 +168,17 @@ impl Platform {
             let not_text = || PlatformError::NotText { path: file.path().to_path_buf() };
             file.contents_utf8().map(str::to_string).ok_or_else(not_text)
         };
-        let declaration = folder
-            .get_file(folder.path().join(DECLARATION_FILE))
-            .ok_or_else(|| PlatformError::NoDeclaration { platform: name.clone(), expected: DECLARATION_FILE })?;
+        let declaration = folder.get_file(folder.path().join(DECLARATION_FILE)).ok_or_else(|| {
+            PlatformError::NoDeclaration { platform: name.clone(), expected: DECLARATION_FILE }
+        })?;
         let mut matchers = Vec::new();
         if let Some(matcher_folder) = folder.get_dir(folder.path().join(MATCHER_FOLDER)) {
             for file in matcher_folder.files().filter(|file| is_toml(file.path())) {
                 let file_name = file_name(file.path());
-                matchers.push(MatcherText { file: format!("{name}/{MATCHER_FOLDER}/{file_name}"), text: text(file)? });
+                matchers.push(MatcherText {
+                    file: format!("{name}/{MATCHER_FOLDER}/{file_name}"),
+                    text: text(file)?,
+                });
             }
         }
         matchers.sort_by(|left, right| left.file.cmp(&right.file));
@@ -208,7 +218,10 @@ impl Platform {
         let schema = Schema::from_toml_with_dimension(&self.declaration, dimension)
             .map_err(|source| PlatformError::BadDeclaration { platform: self.name.clone(), source })?;
         if schema.name() != self.name {
-            return Err(PlatformError::OtherName { platform: self.name.clone(), got: schema.name().to_string() });
+            return Err(PlatformError::OtherName {
+                platform: self.name.clone(),
+                got: schema.name().to_string(),
+            });
         }
         Ok(schema)
     }
@@ -223,13 +236,15 @@ fn file_name(path: &Path) -> String {
 }
 
 fn read(path: &Path) -> Result<String, PlatformError> {
-    std::fs::read_to_string(path).map_err(|source| PlatformError::Unreadable { path: path.to_path_buf(), source })
+    std::fs::read_to_string(path)
+        .map_err(|source| PlatformError::Unreadable { path: path.to_path_buf(), source })
 }
 
 fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, PlatformError> {
     let unreadable = |source| PlatformError::Unreadable { path: folder.to_path_buf(), source };
     let entries = std::fs::read_dir(folder).map_err(unreadable)?;
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    let mut paths =
+        entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
     paths.sort();
     Ok(paths)
 }

@@ -22,33 +22,41 @@ const COMPARED_ANCHORS_MAX: usize = 20_000;
 
 /// An engine, and what following the feed from there needs.
 #[derive(Clone, Debug)]
-pub(super) struct Projection {
-    pub(super) engine: Arc<Engine>,
-    pub(super) ledger: Ledger,
+pub struct Projection {
+    /// The data as the engine understands it.
+    pub engine: Arc<Engine>,
+    /// What each anchor gave.
+    pub ledger: Ledger,
     /// Where the engine stands.
-    pub(super) position: Position,
+    pub position: Position,
     /// Anchors with texts that could not be embedded yet.
-    pub(super) owing: BTreeSet<Anchor>,
+    pub owing: BTreeSet<Anchor>,
 }
 
 /// What a step did.
 #[derive(Debug, Default)]
-pub(super) struct Step {
+pub struct Step {
     /// Changes to the engine; without any its version stays, though the position moves on.
-    pub(super) change_count: usize,
+    pub change_count: usize,
     /// Why some texts have no vector.
-    pub(super) failure: Option<EmbeddingError>,
+    pub failure: Option<EmbeddingError>,
 }
 
 /// Makes engines of one platform from its views: whole, or from the version before.
 #[derive(Clone, Debug)]
-pub(super) struct Projector {
-    pub(super) pool: PgPool,
-    pub(super) platform: String,
-    pub(super) statements: ProjectionStatements,
-    pub(super) schema: Schema,
-    pub(super) matchers: Vec<Matcher>,
-    pub(super) embedder: Arc<Embedder>,
+pub struct Projector {
+    /// The database.
+    pub pool: PgPool,
+    /// The platform's name.
+    pub platform: String,
+    /// Over its views.
+    pub statements: ProjectionStatements,
+    /// What its rows are checked against.
+    pub schema: Schema,
+    /// Of the engines it makes.
+    pub matchers: Vec<Matcher>,
+    /// What makes vectors of texts.
+    pub embedder: Arc<Embedder>,
 }
 
 impl Projector {
@@ -70,7 +78,7 @@ impl Projector {
     ///
     /// # Errors
     /// [`ProjectionError`] from the database, or naming the row that the schema does not allow.
-    pub(super) async fn project_all(&self) -> Result<(Projection, Step), ProjectionError> {
+    pub async fn project_all(&self) -> Result<(Projection, Step), ProjectionError> {
         let mut build = Build {
             builder: Some(Engine::builder(self.schema.clone()).matchers(self.matchers.clone())),
             waiting: Vec::new(),
@@ -121,7 +129,7 @@ impl Projector {
     /// # Errors
     /// [`ProjectionError::FellBehind`] when the feed was trimmed past the position: project everything. Others as
     /// [`Self::project_all`].
-    pub(super) async fn follow(&self, projection: &mut Projection, retry: Retry) -> Result<Step, ProjectionError> {
+    pub async fn follow(&self, projection: &mut Projection, retry: Retry) -> Result<Step, ProjectionError> {
         let mut reader = self.begin().await?;
         let position = reader.position().clone();
         let mut touched = reader.touched_since(&projection.position).await?;
@@ -156,8 +164,10 @@ impl Projector {
         position: Position,
     ) -> Result<Step, ProjectionError> {
         let Edit { gone, put, texts, mut given } = Edit::between(&projection.ledger, rows)?;
-        let put_texts: HashSet<Entry> = texts.iter().filter_map(|text| text_entry(&self.schema, text)).collect();
-        let gone_texts: Vec<Entry> = gone.iter().filter(|entry| !put_texts.contains(*entry)).cloned().collect();
+        let put_texts: HashSet<Entry> =
+            texts.iter().filter_map(|text| text_entry(&self.schema, text)).collect();
+        let gone_texts: Vec<Entry> =
+            gone.iter().filter(|entry| !put_texts.contains(*entry)).cloned().collect();
         self.vectors().forget(&self.schema, &gone_texts).await?;
         let Embedded { changes: vectors, owed, failure } = self.vectors().embed(texts).await?;
         let owed = owed_entries(&self.schema, &owed);
@@ -186,6 +196,15 @@ impl Projector {
 }
 
 impl Projection {
+    /// The engine as readers get it: it says in its answers what it lacks.
+    pub(super) fn published(&self) -> Arc<Engine> {
+        if self.owing.is_empty() {
+            return Arc::clone(&self.engine);
+        }
+        let lacking = "some texts have no vector yet".to_string();
+        Arc::new(Engine::clone(&self.engine).with_degraded(vec![lacking]))
+    }
+
     /// Texts that could not be embedded yet.
     fn owed_entries(&self) -> HashSet<Entry> {
         let given = self.owing.iter().flat_map(|anchor| self.ledger.given(anchor));
@@ -195,7 +214,7 @@ impl Projection {
 
 /// Whether to try again what could not be embedded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Retry {
+pub enum Retry {
     /// Only what changed.
     Nothing,
     /// Anchors with texts that have no vector yet, too.
@@ -268,7 +287,9 @@ impl Build {
             Content::Text(TextContent { space, key, audience, vector, .. }) => {
                 self.ledger.add(&anchor, &given);
                 match vector {
-                    KnownVector::Stored(vector) => self.change(Change::PutVector { space, key, vector, audience }),
+                    KnownVector::Stored(vector) => {
+                        self.change(Change::PutVector { space, key, vector, audience })
+                    }
                     KnownVector::Missing { .. } => Ok(()),
                 }
             }

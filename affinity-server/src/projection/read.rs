@@ -102,7 +102,9 @@ impl<'a> SnapshotReader<'a> {
                 Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(FELL_BEHIND) => {
                     return Err(ProjectionError::FellBehind { position: from.clone() });
                 }
-                Err(source) => return Err(ProjectionError::Database { doing: "read the change feed", source }),
+                Err(source) => {
+                    return Err(ProjectionError::Database { doing: "read the change feed", source });
+                }
             }
         }
     }
@@ -164,7 +166,9 @@ impl<'a> SnapshotReader<'a> {
         }
         let reader = RowReader { schema: self.source.schema, model: self.source.model };
         let mut found = query.fetch(&mut *self.tx);
-        while let Some(row) = found.try_next().await.map_err(ProjectionError::database("read a projection view"))? {
+        while let Some(row) =
+            found.try_next().await.map_err(ProjectionError::database("read a projection view"))?
+        {
             sink(reader.read(view, &row)?)?;
         }
         Ok(())

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use affinity_core::{
-    AttributeType, Attributes, Audience, Change, EdgeKey, EdgeRecord, Key, NodeRecord, Schema, Timestamp, Value,
+    AttributeType, Attributes, Audience, Change, EdgeKey, EdgeRecord, Key, NodeRecord, Schema, Timestamp,
+    Value,
 };
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
@@ -115,7 +116,8 @@ impl RowReader<'_> {
     }
 
     fn read_edge(&self, row: &PgRow) -> Result<Row, ProjectionError> {
-        let fields = Fields { view: View::Edges, row, key_columns: &["relation", "source", "target", "origin"] };
+        let fields =
+            Fields { view: View::Edges, row, key_columns: &["relation", "source", "target", "origin"] };
         let relation: String = fields.get("relation")?;
         let names = || self.schema.relations().iter().map(|relation| relation.name.as_str());
         let relation_id =
@@ -148,13 +150,15 @@ impl RowReader<'_> {
         let Entry::Edge { source, target, origin, .. } = entry.clone() else {
             return Err(fields.bad("relation", "an edge", &relation));
         };
-        let content = Content::Change(Change::PutEdge { edge: EdgeKey { relation, source, target, origin }, record });
+        let content =
+            Content::Change(Change::PutEdge { edge: EdgeKey { relation, source, target, origin }, record });
         Ok(Row { anchor: fields.anchor()?, given: Given { entry, fingerprint }, content })
     }
 
     fn read_text(&self, row: &PgRow) -> Result<Row, ProjectionError> {
         let fields = Fields { view: View::Texts, row, key_columns: &["space", "kind", "id"] };
-        let (kind, id, space): (String, String, String) = (fields.get("kind")?, fields.get("id")?, fields.get("space")?);
+        let (kind, id, space): (String, String, String) =
+            (fields.get("kind")?, fields.get("id")?, fields.get("space")?);
         let names = || self.schema.spaces().iter().map(|space| space.name.as_str());
         let space_id = self.schema.space(&space).ok_or_else(|| fields.unknown("space", &space, names()))?;
         let declared = &self.schema.spaces()[space_id.index()];
@@ -196,10 +200,11 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The row's own key as a person finds it again.
     fn key(&self) -> String {
-        let values = self.key_columns.iter().map(|column| match self.row.try_get::<Option<String>, _>(*column) {
-            Ok(Some(value)) => value,
-            _ => "null".to_string(),
-        });
+        let values =
+            self.key_columns.iter().map(|column| match self.row.try_get::<Option<String>, _>(*column) {
+                Ok(Some(value)) => value,
+                _ => "null".to_string(),
+            });
         values.collect::<Vec<_>>().join(" ")
     }
 
@@ -247,9 +252,13 @@ impl<'a> Fields<'a> {
         Ok(names)
     }
 
-    fn attributes(&self, json: &str, declared: &Attributes) -> Result<BTreeMap<String, Value>, ProjectionError> {
-        let parsed: BTreeMap<String, serde_json::Value> =
-            serde_json::from_str(json).map_err(|error| self.bad("attributes", "an object", &error.to_string()))?;
+    fn attributes(
+        &self,
+        json: &str,
+        declared: &Attributes,
+    ) -> Result<BTreeMap<String, Value>, ProjectionError> {
+        let parsed: BTreeMap<String, serde_json::Value> = serde_json::from_str(json)
+            .map_err(|error| self.bad("attributes", "an object", &error.to_string()))?;
         let mut attributes = BTreeMap::new();
         for (name, value) in parsed {
             let Some((_, of)) = declared.find(&name) else {
@@ -259,7 +268,8 @@ impl<'a> Fields<'a> {
             if value.is_null() {
                 continue;
             }
-            let value = attribute_value(&value, of).ok_or_else(|| self.bad(&name, expectation(of), &value.to_string()))?;
+            let value = attribute_value(&value, of)
+                .ok_or_else(|| self.bad(&name, expectation(of), &value.to_string()))?;
             attributes.insert(name, value);
         }
         Ok(attributes)
@@ -267,7 +277,7 @@ impl<'a> Fields<'a> {
 }
 
 /// A JSON value as an attribute of type `of`; `None` when it is of another.
-fn attribute_value(value: &serde_json::Value, of: AttributeType) -> Option<Value> {
+pub(crate) fn attribute_value(value: &serde_json::Value, of: AttributeType) -> Option<Value> {
     match of {
         AttributeType::Number => value.as_f64().filter(|number| number.is_finite()).map(Value::Number),
         AttributeType::Category => value.as_str().map(|text| Value::Category(text.to_string())),
@@ -283,7 +293,8 @@ fn attribute_value(value: &serde_json::Value, of: AttributeType) -> Option<Value
     }
 }
 
-fn expectation(of: AttributeType) -> &'static str {
+/// What a value of type `of` looks like in JSON, in words.
+pub(crate) fn expectation(of: AttributeType) -> &'static str {
     match of {
         AttributeType::Number => "a finite number",
         AttributeType::Category | AttributeType::Text => "a string",

@@ -37,8 +37,10 @@ impl Health {
     }
 
     pub(super) fn status(&self) -> LiveStatus {
-        let embedding = self.embedding_failure.iter().map(|failure| format!("some texts have no vector: {failure}"));
-        let snapshot = self.snapshot_failure.iter().map(|failure| format!("no snapshot was saved: {failure}"));
+        let embedding =
+            self.embedding_failure.iter().map(|failure| format!("some texts have no vector: {failure}"));
+        let snapshot =
+            self.snapshot_failure.iter().map(|failure| format!("no snapshot was saved: {failure}"));
         LiveStatus {
             position: self.position.clone(),
             lag: self.in_step_at.elapsed(),

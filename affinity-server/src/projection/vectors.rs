@@ -72,7 +72,10 @@ impl VectorStore<'_> {
         Ok(embedded)
     }
 
-    async fn embed_batch(&self, batch: &[TextContent]) -> Result<Result<Vec<Change>, EmbeddingError>, ProjectionError> {
+    async fn embed_batch(
+        &self,
+        batch: &[TextContent],
+    ) -> Result<Result<Vec<Change>, EmbeddingError>, ProjectionError> {
         let texts: Vec<String> = batch
             .iter()
             .map(|text| match &text.vector {
@@ -101,7 +104,8 @@ impl VectorStore<'_> {
     }
 
     async fn store(&self, made: &[(&TextContent, Vec<f32>)]) -> Result<(), ProjectionError> {
-        let column = |of: fn(&TextContent) -> &str| made.iter().map(|(text, _)| of(text)).collect::<Vec<&str>>();
+        let column =
+            |of: fn(&TextContent) -> &str| made.iter().map(|(text, _)| of(text)).collect::<Vec<&str>>();
         let hashes: Vec<&[u8]> = made.iter().map(|(text, _)| text.text_hash.as_slice()).collect();
         let components: Vec<f32> = made.iter().flat_map(|(_, vector)| vector.iter().copied()).collect();
         let dimension = i32::try_from(self.embedder.dimension()).unwrap_or(i32::MAX);
@@ -163,7 +167,10 @@ impl VectorStore<'_> {
     ///
     /// # Errors
     /// [`ProjectionError::Database`] when it cannot.
-    pub(super) async fn forget_orphans(&self, statements: &ProjectionStatements) -> Result<(), ProjectionError> {
+    pub(super) async fn forget_orphans(
+        &self,
+        statements: &ProjectionStatements,
+    ) -> Result<(), ProjectionError> {
         let query = sqlx::query(statements.forget_orphans()).bind(self.platform);
         query.execute(self.pool).await.map_err(ProjectionError::database("forget vectors"))?;
         Ok(())

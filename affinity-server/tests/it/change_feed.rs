@@ -31,7 +31,12 @@ fn parts(pool: &PgPool, folder: &Path) -> LiveParts {
 
 /// Waits until the newest engine satisfies `holds`; how long that took.
 #[track_caller]
-fn check_soon(live: &LiveEngine, within: Duration, what: &str, holds: impl Fn(&Engine) -> bool) -> impl Future<Output = Duration> {
+fn check_soon(
+    live: &LiveEngine,
+    within: Duration,
+    what: &str,
+    holds: impl Fn(&Engine) -> bool,
+) -> impl Future<Output = Duration> {
     let began = Instant::now();
     async move {
         while !holds(&live.load()) {
@@ -83,7 +88,8 @@ async fn writer_that_began_first_and_commits_last_loses_nothing_and_stalls_nobod
         assert_eq!(name_of(&live.load(), SARAH).as_deref(), Some("Sarah Bennett"), "not committed yet");
     }
     slow.commit().await.unwrap();
-    check_soon(&live, FRESH, "the slow one", |engine| name_of(engine, SARAH).as_deref() == Some("Slow")).await;
+    check_soon(&live, FRESH, "the slow one", |engine| name_of(engine, SARAH).as_deref() == Some("Slow"))
+        .await;
     live.stop().await;
 }
 
@@ -161,7 +167,8 @@ async fn start_older_than_the_feed_reads_everything() {
 async fn damaged_snapshot_is_read_anew_from_the_database() {
     let (pool, folder) = (world("damaged").await, tempfile::tempdir().unwrap());
     LiveEngine::start(parts(&pool, folder.path())).await.unwrap().stop().await;
-    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files.len(), 2, "{files:?}");
     for file in files {
         let bytes = std::fs::read(&file).unwrap();
@@ -193,7 +200,10 @@ async fn view_that_reads_an_unwatched_table_is_refused_by_name() {
     let error = LiveEngine::start(parts(&pool, folder.path())).await.unwrap_err();
     let ProjectionError::NotFollowed { platform, faults } = error else { panic!("{error:?}") };
     assert_eq!(platform, "teraffi");
-    assert!(faults.iter().any(|fault| fault.contains("affinity_nodes") && fault.contains("trends")), "{faults:?}");
+    assert!(
+        faults.iter().any(|fault| fault.contains("affinity_nodes") && fault.contains("trends")),
+        "{faults:?}"
+    );
 }
 
 #[tokio::test]

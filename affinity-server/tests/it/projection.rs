@@ -1,6 +1,6 @@
 //! The views as an engine: read whole, followed change by change, and what is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use affinity_core::{Engine, Key, Matcher, Query, Schema, Timestamp, Viewer};
@@ -23,7 +23,7 @@ name = "alike"
 from = "Member"
 to = "Member"
 candidates = [{ signal = "trends", cap = 1000 }, { signal = "profile", cap = 1000 }]
-limit = 1000
+limit = 100
 [[signals]]
 name = "trends"
 weight = 0.5
@@ -79,7 +79,9 @@ pub(crate) fn answers(engine: &Engine, sources: &BTreeSet<String>) -> String {
     let mut all = format!("{:?}\n", engine.counts());
     for source in sources {
         for viewer in [Viewer::Operator, Viewer::Anonymous] {
-            let query = Query::new("alike", source.as_str()).as_of(Timestamp::from_seconds(1_800_000_000)).viewer(viewer);
+            let query = Query::new("alike", source.as_str())
+                .as_of(Timestamp::from_seconds(1_800_000_000))
+                .viewer(viewer);
             let answer = engine.recommend(&query).map(|mut answer| {
                 answer.timings_us.clear();
                 serde_json::to_string(&answer).unwrap()
@@ -91,13 +93,19 @@ pub(crate) fn answers(engine: &Engine, sources: &BTreeSet<String>) -> String {
 }
 
 pub(crate) async fn member_ids(pool: &PgPool) -> BTreeSet<String> {
-    let ids: Vec<String> = sqlx::query_scalar("select id::text from teraffi.members").fetch_all(pool).await.unwrap();
+    let ids: Vec<String> =
+        sqlx::query_scalar("select id::text from teraffi.members").fetch_all(pool).await.unwrap();
     ids.into_iter().collect()
 }
 
 /// That following the feed came to the same as reading everything.
 #[track_caller]
-pub(crate) fn check_equal_projections(followed: &Projection, whole: &Projection, members: &BTreeSet<String>, context: &str) {
+pub(crate) fn check_equal_projections(
+    followed: &Projection,
+    whole: &Projection,
+    members: &BTreeSet<String>,
+    context: &str,
+) {
     let tables = |projection: &Projection| format!("{:?}", projection.ledger);
     assert!(
         followed.ledger == whole.ledger,
@@ -110,7 +118,8 @@ pub(crate) fn check_equal_projections(followed: &Projection, whole: &Projection,
 
 async fn vectors(pool: &PgPool) -> BTreeSet<(String, String, String)> {
     // The id of the writing transaction tells a row that was written again from one that was left alone.
-    let rows = sqlx::query("select id, space, xmin::text from affinity.vectors").fetch_all(pool).await.unwrap();
+    let rows =
+        sqlx::query("select id, space, xmin::text from affinity.vectors").fetch_all(pool).await.unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
 }
 
@@ -167,7 +176,8 @@ async fn text_that_changes_is_embedded_alone() {
         .unwrap();
     let step = projector.follow(&mut projection, Retry::Nothing).await.unwrap();
     let after = vectors(&pool).await;
-    let rewritten: Vec<_> = after.difference(&before).map(|(id, space, _)| (id.as_str(), space.as_str())).collect();
+    let rewritten: Vec<_> =
+        after.difference(&before).map(|(id, space, _)| (id.as_str(), space.as_str())).collect();
     assert_eq!(rewritten, [(SARAH, "member_profile")]);
     // The node too: it holds when the profile last changed.
     assert_eq!(step.change_count, 2);
@@ -215,7 +225,10 @@ async fn embedder_that_is_down_holds_up_no_edges_and_is_caught_up_with() {
     let before = projection.engine.counts();
 
     // The same model by name, so that only new texts are missing.
-    let params = HttpEmbedderParams { attempts_max: 1, ..HttpEmbedderParams::standard("http://127.0.0.1:9/", "x", 256) };
+    let params = HttpEmbedderParams {
+        attempts_max: 1,
+        ..HttpEmbedderParams::standard("http://127.0.0.1:9/", "x", 256)
+    };
     let down = projector_with(&pool, schema, Embedder::Http(HttpEmbedder::new(params).unwrap())).await;
     sqlx::raw_sql(
         "update teraffi.member_profiles set bio = 'Sails alone.' where member_id = '00000000-0000-0000-0000-0000000000a1';
@@ -239,11 +252,15 @@ async fn embedder_that_is_down_holds_up_no_edges_and_is_caught_up_with() {
 #[tokio::test]
 async fn attribute_of_another_type_is_named_with_view_and_row() {
     let pool = world("bad_row").await;
-    let declaration = platform().declaration().replace("reputation_count = \"number\"", "reputation_count = \"tags\"");
+    let declaration =
+        platform().declaration().replace("reputation_count = \"number\"", "reputation_count = \"tags\"");
     let schema = Schema::from_toml(&declaration).unwrap();
     let error = projector_with(&pool, schema, builtin()).await.project_all().await.unwrap_err();
     let ProjectionError::BadRow { view, row, field, expected, .. } = error else { panic!("{error:?}") };
-    assert_eq!((view, field.as_str(), expected.as_str()), ("affinity_nodes", "reputation_count", "a list of strings"));
+    assert_eq!(
+        (view, field.as_str(), expected.as_str()),
+        ("affinity_nodes", "reputation_count", "a list of strings")
+    );
     assert!(row.starts_with("Member 00000000-"), "{row}");
 }
 
@@ -264,12 +281,12 @@ async fn trimmed_feed_is_told_to_the_reader_that_fell_behind() {
 
 /// Every table of the platform, changed at random, in transactions of one to four statements: what the feed leads
 /// to is what reading everything leads to.
-async fn check_random_writes(name: &str, seed: u64) -> BTreeSet<String> {
-    const TRANSACTIONS: usize = 120;
+async fn check_random_writes(name: &str, seed: u64) -> BTreeMap<String, BTreeSet<&'static str>> {
+    const TRANSACTIONS: usize = 150;
     let pool = world(name).await;
     let projector = projector(&pool).await;
     let (mut projection, _) = projector.project_all().await.unwrap();
-    let mut writer = RandomWriter::new(&pool, "teraffi", seed).await;
+    let mut writer = RandomWriter::new(&pool, "teraffi", ROWS, seed).await;
     let mut since_check = Vec::new();
     for transaction in 0..TRANSACTIONS {
         since_check.extend(writer.transaction(&pool).await);
@@ -284,20 +301,26 @@ async fn check_random_writes(name: &str, seed: u64) -> BTreeSet<String> {
             since_check.clear();
         }
     }
-    writer.written_tables().clone()
+    writer.written().clone()
 }
 
 #[tokio::test]
 async fn random_writes_to_every_table_leave_what_a_full_projection_gives() {
-    let mut written = BTreeSet::new();
+    let mut written: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for seed in 1..=4 {
-        written.extend(check_random_writes("random_writes", seed).await);
+        for (table, operations) in check_random_writes("random_writes", seed).await {
+            written.entry(table).or_default().extend(operations);
+        }
     }
     let pool = cluster::database("tables").await;
-    let tables: Vec<String> = sqlx::query_scalar("select tablename::text from pg_tables where schemaname = 'teraffi'")
-        .fetch_all(&pool)
-        .await
-        .unwrap();
-    let untouched: Vec<&String> = tables.iter().filter(|table| !written.contains(*table)).collect();
+    let tables: Vec<String> =
+        sqlx::query_scalar("select tablename::text from pg_tables where schemaname = 'teraffi'")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    let untouched: Vec<&String> = tables.iter().filter(|table| !written.contains_key(*table)).collect();
     assert!(untouched.is_empty(), "never written: {untouched:?}");
+    let with = |operation| written.values().filter(|operations| operations.contains(operation)).count();
+    let counts = ["insert", "update", "delete", "truncate"].map(with);
+    assert!(counts.iter().all(|count| *count >= 3), "tables by operation: {counts:?}, {written:?}");
 }

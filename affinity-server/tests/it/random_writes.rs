@@ -36,25 +36,31 @@ struct Column {
     labels: Vec<String>,
     /// Quoted table and column that it refers to.
     refers: Option<(String, String)>,
+    /// Whether some table refers to the table of this column: such a table cannot be truncated alone.
+    referred: bool,
 }
 
 /// Writes at random; statements that a constraint or trigger refuses leave no trace.
 pub(crate) struct RandomWriter {
     random: Random,
     tables: BTreeMap<String, Vec<Column>>,
-    written: BTreeSet<String>,
+    /// Statements of a small world, to fill again what deletes have emptied.
+    refill: Vec<String>,
+    written: BTreeMap<String, BTreeSet<&'static str>>,
     schema: String,
 }
 
 impl RandomWriter {
-    pub(crate) async fn new(pool: &PgPool, schema: &str, seed: u64) -> Self {
+    /// `world` is SQL made of inserts, each ending in a semicolon at the end of a line.
+    pub(crate) async fn new(pool: &PgPool, schema: &str, world: &str, seed: u64) -> Self {
         let rows = sqlx::query(
             "select c.relname::text, quote_ident(a.attname), format_type(a.atttypid, null), not a.attnotnull,
                     exists (select from pg_index i where i.indrelid = c.oid and i.indisunique and a.attnum = any (i.indkey)),
                     array(select e.enumlabel::text from pg_enum e where e.enumtypid = a.atttypid order by e.enumsortorder),
                     f.confrelid::regclass::text,
                     (select quote_ident(r.attname) from pg_attribute r
-                     where r.attrelid = f.confrelid and r.attnum = f.confkey[array_position(f.conkey, a.attnum)])
+                     where r.attrelid = f.confrelid and r.attnum = f.confkey[array_position(f.conkey, a.attnum)]),
+                    exists (select from pg_constraint k where k.confrelid = c.oid and k.contype = 'f')
              from pg_class c
              join pg_namespace n on n.oid = c.relnamespace and n.nspname = $1
              join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
@@ -75,29 +81,29 @@ impl RandomWriter {
                 unique: row.get(4),
                 labels: row.get(5),
                 refers,
+                referred: row.get(8),
             });
         }
         assert!(!tables.is_empty());
-        Self { random: Random(seed), tables, written: BTreeSet::new(), schema: schema.to_string() }
+        let inserts = world.split(";\n").filter(|statement| statement.contains("insert into"));
+        let refill = inserts.map(|insert| format!("{insert} on conflict do nothing")).collect();
+        Self { random: Random(seed), tables, refill, written: BTreeMap::new(), schema: schema.to_string() }
     }
 
-    /// Tables that some statement has changed.
-    pub(crate) fn written_tables(&self) -> &BTreeSet<String> {
+    /// Tables that were changed, with the operations that changed them.
+    pub(crate) fn written(&self) -> &BTreeMap<String, BTreeSet<&'static str>> {
         &self.written
     }
 
-    /// Writes and commits one to four statements, or rolls them back; the statements that were committed.
+    /// Writes and commits some statements, or rolls them back; the statements that were committed.
     pub(crate) async fn transaction(&mut self, pool: &PgPool) -> Vec<String> {
         let mut tx = pool.begin().await.unwrap();
         let mut done = Vec::new();
-        for _ in 0..=self.random.below(4) {
-            let tables: Vec<String> = self.tables.keys().cloned().collect();
-            let table = self.random.pick(&tables).clone();
-            let statement = self.statement(&table);
+        for (table, operation, statement) in self.statements() {
             sqlx::query("savepoint attempt").execute(&mut *tx).await.unwrap();
             match sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut *tx).await {
-                Ok(result) if result.rows_affected() > 0 || statement.starts_with("truncate") => {
-                    done.push((table, statement));
+                Ok(result) if result.rows_affected() > 0 || operation == "truncate" => {
+                    done.push((table, operation, statement));
                 }
                 Ok(_) => {}
                 Err(sqlx::Error::Database(_)) => {
@@ -114,17 +120,36 @@ impl RandomWriter {
         if tx.commit().await.is_err() {
             return Vec::new();
         }
-        self.written.extend(done.iter().map(|(table, _)| table.clone()));
-        done.into_iter().map(|(_, statement)| statement).collect()
+        for (table, operation, _) in &done {
+            self.written.entry(table.clone()).or_default().insert(operation);
+        }
+        done.into_iter().map(|(_, _, statement)| statement).collect()
     }
 
-    fn statement(&mut self, table: &str) -> String {
-        match self.random.below(40) {
-            0 => format!("truncate {}.{table} cascade", self.schema),
-            1..=7 => self.delete(table),
-            8..=23 => self.insert(table),
-            _ => self.update(table),
+    /// One to four statements on tables picked at random, or now and then what fills empty tables again.
+    fn statements(&mut self) -> Vec<(String, &'static str, String)> {
+        if self.random.below(15) == 0 {
+            return self
+                .refill
+                .iter()
+                .map(|insert| ("refill".to_string(), "insert", insert.clone()))
+                .collect();
         }
+        let tables: Vec<String> = self.tables.keys().cloned().collect();
+        let count = 1 + self.random.below(4);
+        let mut statements = Vec::new();
+        for _ in 0..count {
+            let table = self.random.pick(&tables).clone();
+            let alone = !self.tables[&table].iter().any(|column| column.referred);
+            let (operation, statement) = match self.random.below(40) {
+                0 if alone => ("truncate", format!("truncate {}.{table}", self.schema)),
+                0..=4 => ("delete", self.delete(&table)),
+                5..=20 => ("insert", self.insert(&table)),
+                _ => ("update", self.update(&table)),
+            };
+            statements.push((table, operation, statement));
+        }
+        statements
     }
 
     /// A row picked at random, by a number so that the statement can be run again.
@@ -176,14 +201,19 @@ impl RandomWriter {
         let name = &column.name;
         match column.of.as_str() {
             "uuid" => format!("md5('{number}')::uuid"),
-            "boolean" => format!("{}", number % 2 == 0),
+            "boolean" => format!("{}", number.is_multiple_of(2)),
             "integer" | "bigint" | "smallint" => format!("{}", number % 5),
             "numeric" | "real" | "double precision" => format!("{}.{}", number % 2, number % 100),
-            "timestamp with time zone" => format!("'2025-01-01'::timestamptz + interval '{} hours'", number % 20_000),
+            "timestamp with time zone" => {
+                format!("'2025-01-01'::timestamptz + interval '{} hours'", number % 20_000)
+            }
             "date" => format!("'2025-01-01'::date + {}", number % 800),
             "jsonb" => format!("'{{\"n\": {}}}'", number % 7),
             "text[]" => format!("array['tag {}', 'tag {}']", number % 5, number % 3),
-            "uuid[]" => format!("array(select m.id from {}.members m order by md5(m.id::text || '{number}') limit 2)", self.schema),
+            "uuid[]" => format!(
+                "array(select m.id from {}.members m order by md5(m.id::text || '{number}') limit 2)",
+                self.schema
+            ),
             // Keeps addresses and digests what they are, and makes unique texts new.
             "text" | "character varying" if column.unique => {
                 format!("overlay(r.{name} placing substr(md5('{number}'), 1, 6) from 1 for 6)")
