@@ -247,6 +247,7 @@ impl<'q> Push<'q> {
             let total = value_of(steps.iter().map(|(_, weight)| *weight).sum());
             self.touched_edge_count += steps.len();
             for (to, weight) in steps.iter().filter(|_| total > 0.0) {
+                // In the units of the sum: shares never exceed 1 together, however large or small the weights.
                 self.give(*to, part(residual - kept, value_of(*weight) / total));
             }
             self.steps = steps;
