@@ -11,3 +11,4 @@ pub use self::hosted::{Hosted, Platforms};
 pub use self::pool::{PoolError, ScoringPool};
 pub use self::routes::routes;
 pub use self::service::Matching;
+pub(crate) use self::wire::MatchParams;

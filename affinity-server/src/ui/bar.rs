@@ -1,0 +1,31 @@
+//! A score as a stacked bar: the whole width is 1, each segment one contribution.
+
+use affinity_core::Contribution;
+use maud::{Markup, html};
+
+/// Colors of the style sheet, `c0` and up; more signals start over.
+const COLORS: usize = 12;
+
+/// The class that colors a signal, by its place in the matcher.
+pub(super) fn color_class(place: usize) -> String {
+    format!("c{}", place % COLORS)
+}
+
+/// An SVG, as widths in `style` attributes would need a weaker content security policy.
+pub(super) fn stacked_bar(score: f64, contributions: &[Contribution]) -> Markup {
+    let mut start = 0.0;
+    html! {
+        svg.bar viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label=(format!("score {score:.3} of 1")) {
+            rect.rest width="1000" height="10" {}
+            @for (place, part) in contributions.iter().enumerate() {
+                @if part.contribution > 0.0 {
+                    @let x = std::mem::replace(&mut start, start + part.contribution);
+                    rect class=(color_class(place)) x=(format!("{:.1}", x * 1000.0)) height="10"
+                        width=(format!("{:.1}", part.contribution * 1000.0)) {
+                        title { (part.label) " " (format!("{:.3}", part.contribution)) }
+                    }
+                }
+            }
+        }
+    }
+}
