@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::hosted::{Hosted, MatcherInfo, Platforms, describe, source_to_try};
+use super::offer::PlatformOffer;
 use super::pool::ScoringPool;
 use super::problems::embedding_failed;
 use super::wire::{Include, LinkBody, MatchBody, MatchParams, SourceBody};
@@ -58,6 +59,12 @@ impl Matching {
     #[must_use]
     pub fn into_platforms(self) -> Platforms {
         self.platforms
+    }
+
+    /// What is served, by name.
+    #[must_use]
+    pub fn offers(&self) -> Vec<PlatformOffer> {
+        self.platforms.iter().map(|(name, hosted)| PlatformOffer::of(name, &hosted.engine())).collect()
     }
 
     fn hosted(&self, platform: &str) -> Result<&Hosted, Problem> {

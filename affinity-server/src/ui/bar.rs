@@ -13,14 +13,17 @@ pub(super) fn color_class(place: usize) -> String {
 
 /// An SVG, as widths in `style` attributes would need a weaker content security policy.
 pub(super) fn stacked_bar(score: f64, contributions: &[Contribution]) -> Markup {
-    let mut start = 0.0;
+    let starts = contributions.iter().scan(0.0, |end, part| {
+        let start = *end;
+        *end += part.contribution;
+        Some(start)
+    });
     html! {
         svg.bar viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label=(format!("score {score:.3} of 1")) {
             rect.rest width="1000" height="10" {}
-            @for (place, part) in contributions.iter().enumerate() {
+            @for (place, (part, start)) in contributions.iter().zip(starts).enumerate() {
                 @if part.contribution > 0.0 {
-                    @let x = std::mem::replace(&mut start, start + part.contribution);
-                    rect class=(color_class(place)) x=(format!("{:.1}", x * 1000.0)) height="10"
+                    rect class=(color_class(place)) x=(format!("{:.1}", start * 1000.0)) height="10"
                         width=(format!("{:.1}", part.contribution * 1000.0)) {
                         title { (part.label) " " (format!("{:.3}", part.contribution)) }
                     }

@@ -9,6 +9,6 @@ mod page;
 mod headers; // what the browser may do with the page
 mod routes;
 
-pub use self::model::{MatcherChoice, PageModel, PlatformChoice, Search};
+pub use self::model::{PageModel, Search};
 pub use self::page::page;
 pub use self::routes::routes;

@@ -2,31 +2,8 @@
 
 use affinity_core::{Answer, NodeRef};
 
+use crate::matching::{MatcherOffer, PlatformOffer};
 use crate::problem::Problem;
-
-/// A platform that may be chosen.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlatformChoice {
-    /// As addresses write it.
-    pub name: String,
-    /// As people read it.
-    pub title: String,
-    /// Its matchers, by name.
-    pub matchers: Vec<MatcherChoice>,
-}
-
-/// A matcher that may be chosen.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MatcherChoice {
-    /// As addresses write it.
-    pub name: String,
-    /// What it finds, in a sentence.
-    pub description: String,
-    /// The kind that it finds matches for.
-    pub from: String,
-    /// The kind of its matches.
-    pub to: String,
-}
 
 /// A search by name.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +20,7 @@ pub struct Search {
 #[derive(Clone, Debug, PartialEq)]
 pub struct PageModel {
     /// What may be chosen.
-    pub platforms: Vec<PlatformChoice>,
+    pub platforms: Vec<PlatformOffer>,
     /// The chosen platform, one of `platforms` unless something is wrong with the request.
     pub platform: String,
     /// The chosen matcher.
@@ -58,17 +35,17 @@ pub struct PageModel {
 
 impl PageModel {
     /// The chosen matcher, when it exists.
-    pub(super) fn chosen(&self) -> Option<&MatcherChoice> {
+    pub(super) fn chosen(&self) -> Option<&MatcherOffer> {
         self.matchers().iter().find(|matcher| matcher.name == self.matcher)
     }
 
-    fn matchers(&self) -> &[MatcherChoice] {
+    fn matchers(&self) -> &[MatcherOffer] {
         self.platforms.iter().find(|platform| platform.name == self.platform).map_or(&[], |platform| &platform.matchers)
     }
 
     /// The page of a node: under the chosen matcher if that finds matches for its kind, else under the first that does.
     pub(super) fn link_to(&self, node_kind: &str, id: &str) -> Option<String> {
-        let takes = |matcher: &&MatcherChoice| matcher.from == node_kind;
+        let takes = |matcher: &&MatcherOffer| matcher.from == node_kind;
         let matcher = self.chosen().filter(takes).or_else(|| self.matchers().iter().find(takes))?;
         Some(format!("/?for={}&id={}", choice_value(&self.platform, &matcher.name), query_value(id)))
     }

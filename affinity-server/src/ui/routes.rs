@@ -11,7 +11,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::headers::CONTENT_SECURITY_POLICY;
-use super::model::{MatcherChoice, PageModel, PlatformChoice, Search};
+use super::model::{PageModel, Search};
 use super::page::page;
 use crate::matching::{MatchParams, Matching};
 use crate::problem::{Problem, QueryString};
@@ -69,7 +69,7 @@ fn security_headers() -> [(HeaderName, &'static str); 4] {
 
 /// The page before anything is asked: the choices, and what is chosen, by default the first.
 fn chosen_page(matching: &Matching, query: &PageQuery) -> PageModel {
-    let platforms = choices(matching);
+    let platforms = matching.offers();
     let (platform, matcher) = match query.r#for.as_deref().and_then(|chosen| chosen.split_once('/')) {
         Some((platform, matcher)) => (platform.to_owned(), matcher.to_owned()),
         None => {
@@ -79,25 +79,6 @@ fn chosen_page(matching: &Matching, query: &PageQuery) -> PageModel {
     };
     let search = Search { text: query.q.trim().to_owned(), hits: Vec::new(), is_cut: false };
     PageModel { platforms, platform, matcher, search, answer: None, problem: None }
-}
-
-fn choices(matching: &Matching) -> Vec<PlatformChoice> {
-    let of_platform = |(name, hosted): (&String, &crate::matching::Hosted)| {
-        let engine = hosted.engine();
-        let kind = |id: affinity_core::KindId| engine.schema().kinds()[id.index()].name.clone();
-        let of_matcher = |matcher: &affinity_core::Matcher| MatcherChoice {
-            name: matcher.name().to_owned(),
-            description: matcher.description().to_owned(),
-            from: kind(matcher.from_kind()),
-            to: kind(matcher.to_kind()),
-        };
-        PlatformChoice {
-            name: name.clone(),
-            title: engine.schema().title().to_owned(),
-            matchers: engine.matchers().values().map(of_matcher).collect(),
-        }
-    };
-    matching.platforms().iter().map(of_platform).collect()
 }
 
 async fn answered(matching: &Matching, model: &mut PageModel, id: &str) -> Result<(), Problem> {
