@@ -6,6 +6,7 @@ mod server_process;
 mod embedded_database;
 mod command_line;
 mod embedding_http;
+mod page;
 mod teraffi_schema;
 mod teraffi_rules;
 mod change_feed_sql;
