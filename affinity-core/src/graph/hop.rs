@@ -77,6 +77,16 @@ impl<'a> Hop<'a> {
         }
     }
 
+    /// Reads edges that are kept apart as one with the sum of their weights, for whoever counts neighbors.
+    ///
+    /// Their own order is that of their origins' ids, which depend on history.
+    pub(crate) fn merged(mut self) -> Self {
+        if self.parallel == Parallel::Apart {
+            (self.parallel, self.edges_are_plain, self.is_plain) = (Parallel::Sum, false, false);
+        }
+        self
+    }
+
     /// The kind that the step leads to.
     pub(crate) fn to(&self) -> KindId {
         self.to

@@ -98,6 +98,29 @@ fn push<T: Eq + Hash>(part: &mut Interned<T>, before: usize, value: T) -> Option
     Some(id)
 }
 
+/// Texts of one query that the graph does not know: their ids count down from the top, below `NO_CATEGORY`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct QueryWords(Vec<String>);
+
+/// Id of the first word of a query.
+const FIRST_WORD: u32 = u32::MAX - 1;
+
+impl QueryWords {
+    /// The id of a word, the same each time.
+    pub(super) fn id(&mut self, text: &str) -> u32 {
+        let place = self.0.iter().position(|known| known == text).unwrap_or(self.0.len());
+        if place == self.0.len() {
+            self.0.push(text.to_string());
+        }
+        FIRST_WORD - u32::try_from(place).unwrap_or(FIRST_WORD) // a query does not hold 2^32 words
+    }
+
+    /// The word behind an id; `None` for terms of the graph.
+    pub(crate) fn get(&self, id: u32) -> Option<&str> {
+        self.0.get(FIRST_WORD.checked_sub(id)? as usize).map(String::as_str)
+    }
+}
+
 /// Id of [`Audience::Everyone`].
 pub(crate) const EVERYONE: u32 = 0;
 /// Id of [`Audience::Members`].

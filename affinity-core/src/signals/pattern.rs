@@ -141,7 +141,7 @@ struct PatternReading<'q> {
 
 impl Signal for Pattern {
     fn read<'q>(&'q self, context: Context<'q>, _: &mut Scratch) -> Box<dyn Reading + 'q> {
-        let hop = context.hop(self.request.relation, false, &[], false);
+        let hop = context.hop(self.request.relation, false, &[], false).merged();
         let mut known = Vec::new();
         if let Some(model) = context.models.pattern(context.graph, &self.request) {
             let (keys, mean) = (context.graph.nodes(hop.to()), model.mean());

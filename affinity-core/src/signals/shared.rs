@@ -144,11 +144,13 @@ impl Shared {
 
 impl Signal for Shared {
     fn read<'q>(&'q self, context: Context<'q>, scratch: &mut Scratch) -> Box<dyn Reading + 'q> {
-        let hop = context.hop(self.relation, self.reversed, &self.conditions, self.past_audience);
+        // Parallel edges lead to one neighbor: it counts once, with all their weight.
+        let hop = context.hop(self.relation, self.reversed, &self.conditions, self.past_audience).merged();
         // The same conditions hold on the far side when it is the same relation.
         let far = if self.target_relation == self.relation { self.conditions.as_slice() } else { &[] };
-        let onward = context.hop(self.target_relation, !self.target_reversed, far, self.past_audience);
-        let back = context.hop(self.target_relation, self.target_reversed, far, self.past_audience);
+        let to_far =
+            |reversed| context.hop(self.target_relation, reversed, far, self.past_audience).merged();
+        let (onward, back) = (to_far(!self.target_reversed), to_far(self.target_reversed));
         let decay = Decay::new(self.half_life_days, context.as_of);
         let middle_kind = hop.to();
         let weigh = |weight: f32, time: u32| match self.formula {

@@ -348,10 +348,7 @@ mod tests {
 
     #[test]
     fn csv_arrays_quote_twice_and_json_escapes() {
-        check_csv(
-            &Value::list(vec![Value::Word("a \"b\""), Value::Word("c")]),
-            r#""{""a \""b\"""",""c""}""#.replace(r#"\"""#, r#"\"""#).as_str(),
-        );
+        check_csv(&Value::list(vec![Value::Word("a \"b\""), Value::Word("c")]), r#""{""a \""b\"""",""c""}""#);
         let mut json = String::new();
         Value::list(vec![Value::Word("say \"hi\""), Value::Integer(1), Value::Null])
             .write_json(&mut json)
