@@ -9,6 +9,7 @@ mod matcher;
 mod scoring;
 mod ranking;
 mod engine;
+pub mod evaluation;
 
 pub use self::engine::{
     AdHocSource, Counts, Engine, EngineBuilder, EngineError, Link, Observer, Query, QueryError, QuerySource,
