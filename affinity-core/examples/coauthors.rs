@@ -14,8 +14,8 @@ use std::process::ExitCode;
 
 use affinity_core::evaluation::RankingQuality;
 use affinity_core::{
-    Audience, Change, EdgeKey, EdgeRecord, Engine, Evidence, Key, Matcher, NodeRecord, Query, Schema, Scratch,
-    Unobserved, Value,
+    Audience, Change, EdgeKey, EdgeRecord, Engine, Evidence, Key, Matcher, NodeRecord, Query, QueryError,
+    Schema, Scratch, Unobserved, Value,
 };
 
 const SCHEMA: &str = r#"
@@ -73,7 +73,7 @@ steps = [{ relation = "WROTE" }, { relation = "WROTE", reversed = true }]
 name = "circle"
 label = "Co-authors in common"
 phrase = "both wrote with {names}"
-weight = 0.2
+weight = 0.26
 half = 1.0
 shared = { relation = "WROTE_WITH", formula = "adamic_adar" }
 
@@ -81,7 +81,7 @@ shared = { relation = "WROTE_WITH", formula = "adamic_adar" }
 name = "chain"
 label = "A co-author's co-author"
 phrase = "linked through the paper {names}"
-weight = 0.2
+weight = 0.26
 half = 0.02
 [signals.path]
 steps = [
@@ -93,7 +93,7 @@ steps = [
 name = "walk"
 label = "Close in the whole network"
 phrase = "close in the whole network of papers"
-weight = 0.2
+weight = 0.26
 half = 0.001
 walk = { relations = ["WROTE"], precision = 1e-5 }
 
@@ -101,29 +101,29 @@ walk = { relations = ["WROTE"], precision = 1e-5 }
 name = "conferences"
 label = "Conferences in common"
 phrase = "both publish at {names}"
-weight = 0.1
+weight = 0.06
 shared = { relation = "PUBLISHES_AT", formula = "cosine" }
 
 [[signals]]
 name = "terms"
 label = "Terms in common"
 phrase = "both write about {names}"
-weight = 0.1
-half = 20.0
+weight = 0.06
+half = 2.0
 shared = { relation = "WRITES_ABOUT", formula = "resource_allocation" }
 
 [[signals]]
 name = "topics"
 label = "Similar texts"
 phrase = "similar titles ({value})"
-weight = 0.1
+weight = 0.07
 near = { space = "topics" }
 
 [[signals]]
 name = "productive"
 label = "Number of papers"
 phrase = "an active author"
-weight = 0.1
+weight = 0.03
 half = 10.0
 prior = { attribute = "papers", strength = 1e-9, scale = 1.0 }
 "#;
@@ -146,11 +146,15 @@ enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage => write!(f, "usage: coauthors <folder> [name] [--validation]; the folder holds {FILES}"),
+            Self::Usage => {
+                write!(f, "usage: coauthors <folder> [name] [--validation]; the folder holds {FILES}")
+            }
             Self::Unreadable { path, error } => {
                 write!(f, "cannot read {}: {error}; expected a folder with {FILES}", path.display())
             }
-            Self::BadLine { path, line } => write!(f, "{} line {line} is not \"number rest\"", path.display()),
+            Self::BadLine { path, line } => {
+                write!(f, "{} line {line} is not \"number rest\"", path.display())
+            }
             Self::OtherSplit { what, expected, got } => {
                 write!(f, "the folder lists {expected} {what}, but its papers give {got}")
             }
@@ -172,7 +176,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let (flags, words): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word.starts_with("--"));
+    let (flags, words): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|word| word.starts_with("--"));
     let (is_validation, folder) = match (flags.as_slice(), words.first()) {
         ([], Some(folder)) => (false, Path::new(folder)),
         ([flag], Some(folder)) if flag == "--validation" => (true, Path::new(folder)),
@@ -260,7 +265,8 @@ impl Data {
 
     /// A fifth of the training papers held out besides the test papers, which nothing is learned from either.
     fn validation_split(&self) -> Split {
-        let training = self.papers.iter().map(|(paper, _)| *paper).filter(|paper| !self.test_papers.contains(paper));
+        let training =
+            self.papers.iter().map(|(paper, _)| *paper).filter(|paper| !self.test_papers.contains(paper));
         let mut split = self.split(training.filter(|paper| mix(u64::from(*paper)) % 5 == 0).collect());
         split.held_out.extend(&self.test_papers);
         split
@@ -301,9 +307,10 @@ impl Data {
 
     /// The candidate of this name; of several the one with most papers.
     fn named(&self, name: &str, split: &Split) -> Option<u32> {
-        let people = self.authors.iter().filter(|(id, known)| {
-            known.eq_ignore_ascii_case(name) && split.candidates.contains(id)
-        });
+        let people = self
+            .authors
+            .iter()
+            .filter(|(id, known)| known.eq_ignore_ascii_case(name) && split.candidates.contains(id));
         people.map(|(id, _)| *id).max_by_key(|id| (split.papers[id].len(), std::cmp::Reverse(*id)))
     }
 
@@ -328,19 +335,28 @@ impl Data {
             let mut terms: BTreeMap<u32, f32> = BTreeMap::new();
             for paper in papers {
                 changes.push(put_edge("WROTE", *author, *paper, 1.0));
-                conference_of.get(paper).into_iter().for_each(|id| *conferences.entry(*id).or_default() += 1.0);
+                conference_of
+                    .get(paper)
+                    .into_iter()
+                    .for_each(|id| *conferences.entry(*id).or_default() += 1.0);
                 for term in terms_of.get(paper).into_iter().flatten() {
                     *terms.entry(*term).or_default() += 1.0;
                 }
             }
-            for (other, count) in split.together.get(author).into_iter().flatten().filter(|(other, _)| *other > author) {
+            for (other, count) in
+                split.together.get(author).into_iter().flatten().filter(|(other, _)| *other > author)
+            {
                 changes.push(put_edge("WROTE_WITH", *author, *other, small(*count).sqrt()));
             }
-            changes.extend(conferences.iter().map(|(id, count)| put_edge("PUBLISHES_AT", *author, *id, *count)));
-            changes.extend(terms.iter().map(|(id, count)| put_edge("WRITES_ABOUT", *author, *id, 1.0 + count.ln())));
+            changes
+                .extend(conferences.iter().map(|(id, count)| put_edge("PUBLISHES_AT", *author, *id, *count)));
+            changes.extend(
+                terms.iter().map(|(id, count)| put_edge("WRITES_ABOUT", *author, *id, 1.0 + count.ln())),
+            );
             let vector = text_vector(&terms, &idf);
             if vector.iter().any(|component| *component != 0.0) {
-                let (space, key, audience) = ("topics".to_string(), Key::from(author.to_string()), Audience::Everyone);
+                let (space, key, audience) =
+                    ("topics".to_string(), Key::from(author.to_string()), Audience::Everyone);
                 changes.push(Change::PutVector { space, key, vector, audience });
             }
         }
@@ -385,7 +401,8 @@ fn put_node(kind: &str, id: u32, name: &str, paper_count: Option<usize>) -> Chan
     let name = ("name".to_string(), Value::Text(name.to_string()));
     let papers = paper_count.and_then(|count| u32::try_from(count).ok());
     let papers = papers.map(|count| ("papers".to_string(), Value::Number(f64::from(count))));
-    let record = NodeRecord { attributes: papers.into_iter().chain([name]).collect(), ..NodeRecord::default() };
+    let record =
+        NodeRecord { attributes: papers.into_iter().chain([name]).collect(), ..NodeRecord::default() };
     Change::PutNode { kind: kind.to_string(), key: Key::from(id.to_string()), record }
 }
 
@@ -456,17 +473,32 @@ fn introduce(engine: &Engine, person: u32, split: &Split) -> Result<(), Box<dyn 
 /// Prints the quality over everyone who has someone to find: of the matcher, and of each of its signals alone.
 fn evaluate(engine: &Engine, data: &Data, split: &Split, of: &str) -> Result<(), Box<dyn Error>> {
     let pair_count = split.wanted.values().map(HashSet::len).sum::<usize>() / 2;
-    println!("All-ranking on the {of} papers. The folder's README gives statistics and no published ranking numbers,");
+    println!(
+        "All-ranking on the {of} papers. The folder's README gives statistics and no published ranking numbers,"
+    );
     println!("so the matcher is compared with baselines of this same run.");
-    println!("  here:   {} authors, {} papers, {} conferences, {} terms; {pair_count} new pairs, {} candidates, {} askers",
-        data.authors.len(), data.papers.len(), data.conferences.len(), data.terms.len(), split.candidates.len(), split.wanted.len());
-    println!("  README: 14475 authors, 14376 papers, 20 conferences, 8920 terms; 1355 new pairs, 5306 candidates (test)\n");
+    println!(
+        "  here:   {} authors, {} papers, {} conferences, {} terms; {pair_count} new pairs, {} candidates, {} askers",
+        data.authors.len(),
+        data.papers.len(),
+        data.conferences.len(),
+        data.terms.len(),
+        split.candidates.len(),
+        split.wanted.len()
+    );
+    println!(
+        "  README: 14475 authors, 14376 papers, 20 conferences, 8920 terms; 1355 new pairs, 5306 candidates (test)\n"
+    );
     println!("{:<28} {:>9} {:>9}", "", "Recall@20", "NDCG@20");
-    let signals: Vec<String> = engine.matchers()["collaborators"].signals().into_iter().map(|signal| signal.name).collect();
-    let print = |label: &str, quality: RankingQuality| println!("{label:<28} {:>9.4} {:>9.4}", quality.recall(), quality.ndcg());
+    let signals: Vec<String> =
+        engine.matchers()["collaborators"].signals().into_iter().map(|signal| signal.name).collect();
+    let print = |label: &str, quality: RankingQuality| {
+        println!("{label:<28} {:>9.4} {:>9.4}", quality.recall(), quality.ndcg())
+    };
     print("matcher, all signals", measure(engine, split, &BTreeMap::new())?);
     for signal in &signals {
-        let weights = signals.iter().map(|name| (name.clone(), if name == signal { 1.0 } else { 0.0 })).collect();
+        let weights =
+            signals.iter().map(|name| (name.clone(), if name == signal { 1.0 } else { 0.0 })).collect();
         let label = if signal == "productive" { "popularity".to_string() } else { format!("{signal} alone") };
         print(&label, measure(engine, split, &weights)?);
     }
@@ -474,16 +506,36 @@ fn evaluate(engine: &Engine, data: &Data, split: &Split, of: &str) -> Result<(),
 }
 
 /// Mean quality over all askers, with these weights in place of the matcher's.
-fn measure(engine: &Engine, split: &Split, weights: &BTreeMap<String, f64>) -> Result<RankingQuality, Box<dyn Error>> {
+fn measure(
+    engine: &Engine,
+    split: &Split,
+    weights: &BTreeMap<String, f64>,
+) -> Result<RankingQuality, QueryError> {
+    let rank = |authors: &[u32]| -> Result<Vec<Vec<Key>>, QueryError> {
+        let mut scratch = Scratch::default();
+        let mut ask = |author: &u32| {
+            let mut query = Query::new("collaborators", author.to_string()).limit(K);
+            query.weights.clone_from(weights);
+            query.evidence_max = 0;
+            let answer = engine.recommend_with(&query, &mut scratch, &mut Unobserved)?;
+            Ok(answer.matches.into_iter().map(|found| found.id).collect())
+        };
+        authors.iter().map(&mut ask).collect()
+    };
+    // An engine never changes: threads share it without a lock, and the answers do not depend on their number.
+    let askers: Vec<u32> = split.wanted.keys().copied().collect();
+    let thread_count = std::thread::available_parallelism().map_or(1, usize::from);
+    let parts = askers.chunks(askers.len().div_ceil(thread_count).max(1));
+    let ranked: Vec<Vec<Vec<Key>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = parts.map(|part| scope.spawn(|| rank(part))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect::<Result<_, _>>()
+    })?;
     let mut quality = RankingQuality::at(K);
-    let mut scratch = Scratch::default();
-    for (author, wanted) in &split.wanted {
-        let mut query = Query::new("collaborators", author.to_string()).limit(K);
-        query.weights.clone_from(weights);
-        query.evidence_max = 0;
-        let answer = engine.recommend_with(&query, &mut scratch, &mut Unobserved)?;
-        let ranked = answer.matches.iter().map(|found| found.id.to_string().parse());
-        quality.add(&ranked.collect::<Result<Vec<u32>, _>>()?, wanted);
+    for (ranked, wanted) in ranked.iter().flatten().zip(split.wanted.values()) {
+        quality.add(ranked, &wanted.iter().map(|id| Key::from(id.to_string())).collect::<HashSet<Key>>());
     }
     Ok(quality)
 }

@@ -64,7 +64,11 @@ fn world() -> Vec<Change> {
     ];
     let mut changes = Vec::new();
     for trend in ["jazz", "slow food"] {
-        changes.push(Change::PutNode { kind: "Trend".into(), key: trend.into(), record: NodeRecord::default() });
+        changes.push(Change::PutNode {
+            kind: "Trend".into(),
+            key: trend.into(),
+            record: NodeRecord::default(),
+        });
     }
     for (name, skills, likes) in members {
         let skills = skills.iter().map(ToString::to_string).collect();
@@ -76,7 +80,8 @@ fn world() -> Vec<Change> {
         for trend in likes {
             let (source, target) = (key.as_str().into(), (*trend).into());
             let edge = EdgeKey { relation: "LIKES".into(), source, target, origin: None };
-            changes.push(Change::PutEdge { edge, record: EdgeRecord { weight: 0.9, ..EdgeRecord::default() } });
+            changes
+                .push(Change::PutEdge { edge, record: EdgeRecord { weight: 0.9, ..EdgeRecord::default() } });
         }
     }
     changes

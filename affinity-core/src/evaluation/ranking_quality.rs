@@ -64,7 +64,9 @@ impl RankingQuality {
 
     /// Adds a ranking, best first and without repetition; one that wants nothing does not count.
     pub fn add<T: Eq + Hash, S: BuildHasher>(&mut self, ranked: &[T], wanted: &HashSet<T, S>) {
-        if let (Some(recall), Some(ndcg)) = (recall_at(self.k, ranked, wanted), ndcg_at(self.k, ranked, wanted)) {
+        if let (Some(recall), Some(ndcg)) =
+            (recall_at(self.k, ranked, wanted), ndcg_at(self.k, ranked, wanted))
+        {
             self.recall_sum += recall;
             self.ndcg_sum += ndcg;
             self.ranking_count += 1;
