@@ -80,7 +80,7 @@ shared = { relation = "WROTE_WITH", formula = "adamic_adar" }
 [[signals]]
 name = "chain"
 label = "A co-author's co-author"
-phrase = "linked through the paper {names}"
+phrase = "a few papers apart"
 weight = 0.26
 half = 0.02
 [signals.path]
