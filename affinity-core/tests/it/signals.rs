@@ -150,7 +150,8 @@ fn slow_shared(world: &World, public: &World, case: SharedCase, source: &Key, ta
         }
     });
     let sum: f64 = terms.sum();
-    let length = |list: &BTreeMap<Key, Edge>| list.values().map(|edge| decayed(*edge).powi(2)).sum::<f64>().sqrt();
+    let length =
+        |list: &BTreeMap<Key, Edge>| list.values().map(|edge| decayed(*edge).powi(2)).sum::<f64>().sqrt();
     if case.formula != "cosine" {
         return Some(sum / 32.0);
     }
@@ -387,15 +388,16 @@ fn hand_made() -> Vec<Change> {
             ..NodeRecord::default()
         },
     };
-    let edge = |relation: &str, source: &str, target: &str, origin: Option<&str>, weight: f32| Change::PutEdge {
-        edge: EdgeKey {
-            relation: relation.to_string(),
-            source: source.into(),
-            target: target.into(),
-            origin: origin.map(Key::from),
-        },
-        record: EdgeRecord { weight, at: Some(days(AS_OF - 30)), ..EdgeRecord::default() },
-    };
+    let edge =
+        |relation: &str, source: &str, target: &str, origin: Option<&str>, weight: f32| Change::PutEdge {
+            edge: EdgeKey {
+                relation: relation.to_string(),
+                source: source.into(),
+                target: target.into(),
+                origin: origin.map(Key::from),
+            },
+            record: EdgeRecord { weight, at: Some(days(AS_OF - 30)), ..EdgeRecord::default() },
+        };
     vec![
         node("Member", "ann", &[]),
         node("Member", "bob", &[("active", Value::Time(days(AS_OF - 40)))]),
@@ -428,14 +430,29 @@ fn check_worked(signal: &str, expected: Option<f64>) {
 #[test]
 fn shared_worked_by_hand() {
     // jazz: 1 * 0.5, liked by three; soul: 0.5 * 0.5, liked by two.
-    check_worked("full = 8.0\nshared = { relation = \"LIKES\" }", Some((0.5 / 3.0_f64.ln() + 0.25 / 2.0_f64.ln()) / 8.0));
-    check_worked("shared = { relation = \"LIKES\", formula = \"resource_allocation\" }", Some(0.5 / 3.0 + 0.25 / 2.0));
-    check_worked("full = 4.0\nshared = { relation = \"LIKES\", formula = \"count\", min_count = 2 }", Some(0.5));
+    check_worked(
+        "full = 8.0\nshared = { relation = \"LIKES\" }",
+        Some((0.5 / 3.0_f64.ln() + 0.25 / 2.0_f64.ln()) / 8.0),
+    );
+    check_worked(
+        "shared = { relation = \"LIKES\", formula = \"resource_allocation\" }",
+        Some(0.5 / 3.0 + 0.25 / 2.0),
+    );
+    check_worked(
+        "full = 4.0\nshared = { relation = \"LIKES\", formula = \"count\", min_count = 2 }",
+        Some(0.5),
+    );
     check_worked("full = 4.0\nshared = { relation = \"LIKES\", formula = \"count\", min_count = 3 }", None);
     // 0.75 over sqrt(1.25) * sqrt(0.5).
-    check_worked("shared = { relation = \"LIKES\", formula = \"cosine\" }", Some(0.75 / (1.25_f64 * 0.5).sqrt()));
+    check_worked(
+        "shared = { relation = \"LIKES\", formula = \"cosine\" }",
+        Some(0.75 / (1.25_f64 * 0.5).sqrt()),
+    );
     // Both edges are one half-life old: a quarter is left of each product.
-    check_worked("shared = { relation = \"LIKES\", formula = \"resource_allocation\", half_life_days = 30.0 }", Some((0.5 / 3.0 + 0.25 / 2.0) / 4.0));
+    check_worked(
+        "shared = { relation = \"LIKES\", formula = \"resource_allocation\", half_life_days = 30.0 }",
+        Some((0.5 / 3.0 + 0.25 / 2.0) / 4.0),
+    );
     // Parallel edges are one neighbor with their weights together: 0.5 * 1, supported by two.
     check_worked("shared = { relation = \"SUPPORTS\", formula = \"resource_allocation\" }", Some(0.25));
     check_worked("full = 4.0\nshared = { relation = \"SUPPORTS\", formula = \"count\" }", Some(0.25));

@@ -48,7 +48,9 @@ impl Source {
         let mut rest = self.text.lines().enumerate().peekable();
         while let Some((number, line)) = rest.next() {
             let opens_tests = line.trim() == "#[cfg(test)]"
-                && rest.peek().is_some_and(|(_, next)| next.trim().starts_with("mod ") && next.ends_with('{'));
+                && rest
+                    .peek()
+                    .is_some_and(|(_, next)| next.trim().starts_with("mod ") && next.ends_with('{'));
             if opens_tests {
                 let end = format!("{}}}", &line[..line.len() - line.trim_start().len()]);
                 rest.by_ref().find(|(_, line)| *line == end);
@@ -123,12 +125,21 @@ fn functions(text: &str) -> Vec<(usize, Vec<&str>, String)> {
     let mut functions = Vec::new();
     for (position, line) in lines.iter().enumerate() {
         let trimmed = line.trim_start();
-        let starts = ["fn ", "pub fn ", "pub(crate) fn ", "pub(super) fn ", "async fn ", "pub async fn ", "pub(crate) async fn "];
+        let starts = [
+            "fn ",
+            "pub fn ",
+            "pub(crate) fn ",
+            "pub(super) fn ",
+            "async fn ",
+            "pub async fn ",
+            "pub(crate) async fn ",
+        ];
         if !starts.iter().any(|start| trimmed.starts_with(start)) {
             continue;
         }
         let end = format!("{}}}", &line[..line.len() - trimmed.len()]);
-        let is_end = |line: &&str| **line == end || (line.starts_with(&end) && line.trim_start().starts_with('}'));
+        let is_end =
+            |line: &&str| **line == end || (line.starts_with(&end) && line.trim_start().starts_with('}'));
         let length = if trimmed.ends_with('}') {
             1
         } else {
@@ -138,7 +149,12 @@ fn functions(text: &str) -> Vec<(usize, Vec<&str>, String)> {
             .iter()
             .rev()
             .map(|line| line.trim())
-            .take_while(|line| line.starts_with("//") || line.starts_with("#[") || line.starts_with(')') || line.ends_with(','))
+            .take_while(|line| {
+                line.starts_with("//")
+                    || line.starts_with("#[")
+                    || line.starts_with(')')
+                    || line.ends_with(',')
+            })
             .collect();
         functions.push((position + 1, marks, lines[position..position + length].join("\n")));
     }
@@ -154,10 +170,16 @@ fn crate_roots_teach_with_a_program_within_30_lines() {
 
 #[test]
 fn ids_are_types() {
-    check_lines(|_| true, "an id is a type of its own", |line| {
-        let alias = line.trim().strip_prefix("pub type ").and_then(|rest| rest.split_once(" = "));
-        alias.is_some_and(|(name, of)| name.ends_with("Id") && ["u16;", "u32;", "u64;", "usize;"].contains(&of))
-    });
+    check_lines(
+        |_| true,
+        "an id is a type of its own",
+        |line| {
+            let alias = line.trim().strip_prefix("pub type ").and_then(|rest| rest.split_once(" = "));
+            alias.is_some_and(|(name, of)| {
+                name.ends_with("Id") && ["u16;", "u32;", "u64;", "usize;"].contains(&of)
+            })
+        },
+    );
 }
 
 #[test]
@@ -180,7 +202,9 @@ fn formulas_name_their_source() {
 fn errors_of_core_carry_facts() {
     check_lines(is_core, "an error variant that is only a sentence", |line| {
         let line = line.trim();
-        line.ends_with("(String),") && line.chars().next().is_some_and(char::is_uppercase) && !line.contains(' ')
+        line.ends_with("(String),")
+            && line.chars().next().is_some_and(char::is_uppercase)
+            && !line.contains(' ')
             && !["Category", "Text"].iter().any(|value| line.starts_with(value))
     });
 }
@@ -194,7 +218,8 @@ fn hot_functions_do_not_allocate() {
                 continue;
             }
             hot_count += 1;
-            for word in ["Vec::new", "vec![", ".collect", "format!", ".clone()", ".to_vec()", ".to_string()"] {
+            for word in ["Vec::new", "vec![", ".collect", "format!", ".clone()", ".to_vec()", ".to_string()"]
+            {
                 if body.contains(word) {
                     findings.push(source.at(number, &format!("`{word}` in a hot function")));
                 }
@@ -212,7 +237,16 @@ fn scores_have_a_total_order() {
 
 #[test]
 fn core_has_no_locks_no_clock_and_no_prints() {
-    for word in ["Mutex", "RwLock", "Instant::now", "SystemTime", "println!", "eprintln!", "thread_local!", "static mut"] {
+    for word in [
+        "Mutex",
+        "RwLock",
+        "Instant::now",
+        "SystemTime",
+        "println!",
+        "eprintln!",
+        "thread_local!",
+        "static mut",
+    ] {
         check_lines(is_core, &format!("`{word}` in core"), |line| line.contains(word));
     }
 }
@@ -227,7 +261,9 @@ fn unsafe_is_allowed_in_kernels_and_snapshot_only() {
     check_lines(
         |source| is_core(source) && !may(source),
         "unsafe outside the two places for it",
-        |line| line.contains("unsafe_code") && line.contains("allow") || line.trim_start().starts_with("unsafe "),
+        |line| {
+            line.contains("unsafe_code") && line.contains("allow") || line.trim_start().starts_with("unsafe ")
+        },
     );
 }
 
@@ -301,7 +337,13 @@ fn files_are_named_for_what_they_hold() {
     let is_banned = |source: &Source| {
         source.path.split('/').any(|part| BANNED_NAMES.contains(&part.trim_end_matches(".rs")))
     };
-    check_none(sources().iter().filter(|source| is_banned(source)).map(|source| source.at(1, "banned name")).collect());
+    check_none(
+        sources()
+            .iter()
+            .filter(|source| is_banned(source))
+            .map(|source| source.at(1, "banned name"))
+            .collect(),
+    );
 }
 
 #[test]
@@ -311,8 +353,22 @@ fn mod_files_are_tables_of_contents() {
         "logic in a table of contents",
         |line| {
             let line = line.trim();
-            let words = ["fn ", "impl ", "impl<", "struct ", "enum ", "trait ", "const ", "static ", "let ", "macro_rules!", "type "];
-            let line = ["pub ", "pub(crate) ", "pub(super) ", "async "].iter().fold(line, |line, before| line.trim_start_matches(before));
+            let words = [
+                "fn ",
+                "impl ",
+                "impl<",
+                "struct ",
+                "enum ",
+                "trait ",
+                "const ",
+                "static ",
+                "let ",
+                "macro_rules!",
+                "type ",
+            ];
+            let line = ["pub ", "pub(crate) ", "pub(super) ", "async "]
+                .iter()
+                .fold(line, |line, before| line.trim_start_matches(before));
             words.iter().any(|word| line.starts_with(word)) || line.contains("::*")
         },
     );
@@ -337,7 +393,15 @@ fn rust_names_no_platform() {
 
 /// Statements as they begin in a string.
 const SQL: [&str; 9] = [
-    "\"SELECT ", "\"INSERT INTO ", "\"UPDATE ", "\"DELETE FROM ", "\"CREATE ", "\"DROP ", "\"ALTER ", "\"TRUNCATE ", "\"WITH ",
+    "\"SELECT ",
+    "\"INSERT INTO ",
+    "\"UPDATE ",
+    "\"DELETE FROM ",
+    "\"CREATE ",
+    "\"DROP ",
+    "\"ALTER ",
+    "\"TRUNCATE ",
+    "\"WITH ",
 ];
 
 #[test]
@@ -356,13 +420,18 @@ fn routes_hold_no_sql() {
 fn sql_is_put_together_in_one_file() {
     let mut findings = Vec::new();
     for source in sources() {
-        let is_ours = source.is_in("affinity-server/src") && !source.is_test() && !source.path.ends_with("catalog/sql.rs");
+        let is_ours = source.is_in("affinity-server/src")
+            && !source.is_test()
+            && !source.path.ends_with("catalog/sql.rs");
         let lines = if is_ours { source.shipped_lines() } else { Vec::new() };
         for (position, (number, line)) in lines.iter().enumerate() {
             let Some((_, after)) = line.split_once("format!(") else { continue };
             // The text comes right behind the parenthesis, or on the next line.
             let next = lines.get(position + 1).map_or("", |(_, next)| next.trim());
-            let text = if after.is_empty() { next } else { after }.trim_start_matches('r').trim_start_matches('#').to_uppercase();
+            let text = if after.is_empty() { next } else { after }
+                .trim_start_matches('r')
+                .trim_start_matches('#')
+                .to_uppercase();
             if SQL.iter().any(|start| text.starts_with(start)) {
                 findings.push(source.at(*number, "SQL put together outside catalog/sql.rs"));
             }
