@@ -115,12 +115,18 @@ pub async fn host_platforms(
 async fn load_demo(pool: &PgPool, platform: &str, demo: &str, members: u32) -> Result<(), GenerationError> {
     let world = Arc::new(World::load(demo)?);
     let mut connection = pool.acquire().await?;
-    let progress = Progress::steps(&format!("Loading the demo data of {platform}"), world.tables().count() as u64);
-    match world.load_into(&mut connection, u64::from(members), DEMO_SEED, |_| progress.advance(1)).await {
+    let table_count = world.tables().count() as u64;
+    let mut progress = None;
+    let advance = |_| {
+        let label = || format!("Loading the demo data of {platform}");
+        progress.get_or_insert_with(|| Progress::steps(&label(), table_count)).advance(1);
+    };
+    match world.load_into(&mut connection, u64::from(members), DEMO_SEED, advance).await {
         Err(GenerationError::NotEmpty { .. }) => Ok(()), // somebody's data: it stays as it is
         Err(error) => Err(error),
         Ok(row_count) => {
-            progress.finish(&format!("Loaded {row_count} rows of demo data for {platform}"));
+            let summary = format!("Loaded {row_count} rows of demo data for {platform}");
+            progress.into_iter().for_each(|progress| progress.finish(&summary));
             Ok(())
         }
     }

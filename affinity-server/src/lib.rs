@@ -23,6 +23,8 @@ pub mod generation;
 pub mod projection;
 pub mod problem;
 pub mod matching;
+pub mod ui;
+pub mod openapi;
 pub mod hosting;
 pub mod health;
 pub mod router;

@@ -118,11 +118,6 @@ impl<'a, T: Pod> Array<'a, T> {
         self.take(if is_there { count } else { 0 })
     }
 
-    /// The first of the next `count` numbers that `is_bad`, with its byte.
-    fn refuse(&self, what: &'static str, expected: usize, got: u32) -> SnapshotError {
-        self.invalid(what, expected, got as usize)
-    }
-
     pub(super) fn finish(self) -> Result<(), SnapshotError> {
         let left = self.end - self.next;
         if left == 0 { Ok(()) } else { Err(self.invalid("elements left", 0, left)) }
@@ -140,7 +135,7 @@ impl Array<'_, u32> {
         let ids = self.take_if(is_there, count)?;
         match ids.iter().find(|id| **id as usize >= limit) {
             None => Ok(ids),
-            Some(id) => Err(self.refuse("id before here", limit, *id)),
+            Some(id) => Err(self.invalid("an id before here: below", limit, *id as usize)),
         }
     }
 }

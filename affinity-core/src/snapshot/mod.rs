@@ -17,6 +17,8 @@ mod vectors;
 mod write;
 mod verify;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use self::error::SnapshotError;
 pub use self::verify::Verification;

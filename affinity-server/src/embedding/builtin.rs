@@ -39,7 +39,7 @@ const GROUPED_LETTERS_MAX: usize = 32;
 const GRAMMAR_WEIGHT: f32 = 0.05;
 const PAIR_WEIGHT: f32 = 0.6;
 /// Weight of all letter groups of a word together, relative to the word itself.
-const GROUPS_WEIGHT: f32 = 1.1;
+const GROUPS_WEIGHT: f32 = 1.7;
 
 impl Default for BuiltinEmbedder {
     fn default() -> Self {
@@ -71,7 +71,7 @@ impl BuiltinEmbedder {
                 continue;
             }
             features.add_groups(word, weight);
-            // Pairs bridge words of grammar: "quality of life" and "life quality" differ, "cost of living" holds one.
+            // Pairs reach over words of grammar: "quality of life" holds the pair of "quality life".
             if let Some((left, left_weight)) = previous {
                 features.add(mix(left.rotate_left(17) ^ hash), PAIR_WEIGHT * left_weight.min(weight));
             }

@@ -30,8 +30,8 @@ pub async fn generate(config: &Config, options: GenerateOptions) -> Result<(), G
     let world = World::of_platform(&options.platform)?;
     let (members, seed) = (options.members, options.seed);
     if let Some(folder) = &options.out {
-        let progress = Progress::steps("Writing tables", world.tables().count() as u64);
-        world.write_folder(folder, members, seed, |_| progress.advance(1))?;
+        let progress = Progress::unknown_length("Writing tables");
+        world.write_folder(folder, members, seed)?;
         progress.finish(&format!("Wrote {} tables to {}", world.tables().count(), folder.display()));
         return Ok(());
     }

@@ -116,6 +116,9 @@ pub enum GenerationError {
     },
 }
 
+/// The error of one cell, boxed: it is part of the result of every step, and nearly never there.
+pub(super) type Failure = Box<GenerationError>;
+
 /// Why one cell could not be computed.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -210,6 +213,12 @@ impl std::error::Error for GenerationError {
             Self::Catalog { source } => Some(source),
             _ => None,
         }
+    }
+}
+
+impl From<Failure> for GenerationError {
+    fn from(failure: Failure) -> Self {
+        *failure
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use super::error::{GenerationError, Problem};
+use super::error::{Failure, GenerationError, Problem};
 use super::functions;
 use super::random::SplitMix64;
 use super::row::{Row, Run};
@@ -24,7 +24,7 @@ pub(super) struct Evaluation<'e, 'r> {
     column: &'e str,
 }
 
-type Evaluated<'r> = Result<Value<'r>, GenerationError>;
+type Evaluated<'r> = Result<Value<'r>, Failure>;
 
 impl<'e, 'r> Evaluation<'e, 'r> {
     pub(super) fn outside(run: &'r Run<'r>, table: &'e str, column: &'e str) -> Self {
@@ -35,15 +35,19 @@ impl<'e, 'r> Evaluation<'e, 'r> {
         Self { run: row.run, row: Some(row), it: None, stream, table, column }
     }
 
-    pub(super) fn failure(&self, problem: Problem) -> GenerationError {
-        GenerationError::Evaluate { table: self.table.to_owned(), column: self.column.to_owned(), problem }
+    pub(super) fn failure(&self, problem: Problem) -> Failure {
+        Box::new(GenerationError::Evaluate {
+            table: self.table.to_owned(),
+            column: self.column.to_owned(),
+            problem,
+        })
     }
 
-    fn checked<T>(&self, result: Result<T, Problem>) -> Result<T, GenerationError> {
+    fn checked<T>(&self, result: Result<T, Problem>) -> Result<T, Failure> {
         result.map_err(|problem| self.failure(problem))
     }
 
-    fn own_row(&self) -> Result<&'e Rc<Row<'r>>, GenerationError> {
+    fn own_row(&self) -> Result<&'e Rc<Row<'r>>, Failure> {
         let outside = || Problem::WrongType { operation: "a cell", expected: "a row", found: "null" };
         self.row.ok_or_else(|| self.failure(outside()))
     }
@@ -115,7 +119,7 @@ impl<'e, 'r> Evaluation<'e, 'r> {
         })
     }
 
-    fn values(&mut self, expressions: &'r [Expression]) -> Result<Vec<Value<'r>>, GenerationError> {
+    fn values(&mut self, expressions: &'r [Expression]) -> Result<Vec<Value<'r>>, Failure> {
         expressions.iter().map(|expression| self.value(expression)).collect()
     }
 
@@ -270,11 +274,13 @@ fn arithmetic<'r>(operator: Operator, left: &Value<'r>, right: &Value<'r>) -> Re
         (Operator::Add, Value::List(a), Value::List(b)) => {
             Ok(Value::List(a.iter().chain(b.iter()).cloned().collect()))
         }
-        (Operator::Add, Value::Vector(a), Value::Vector(b)) if a.len() == b.len() => {
-            Ok(Value::Vector(a.iter().zip(b.iter()).map(|(a, b)| a + b).collect()))
+        (Operator::Add, Value::Vector(_) | Value::Numbers(_), Value::Vector(_) | Value::Numbers(_)) => {
+            let (a, b) = (left.vector("vector + vector")?, right.vector("vector + vector")?);
+            Ok(Value::Vector(a.iter().zip(b).map(|(a, b)| a + b).collect()))
         }
-        (Operator::Multiply, Value::Vector(numbers), factor)
-        | (Operator::Multiply, factor, Value::Vector(numbers)) => {
+        (Operator::Multiply, Value::Vector(_) | Value::Numbers(_), factor)
+        | (Operator::Multiply, factor, Value::Vector(_) | Value::Numbers(_)) => {
+            let numbers = left.vector("").or_else(|_| right.vector("vector * number"))?;
             let factor = factor.number("vector * number")?;
             Ok(Value::Vector(numbers.iter().map(|number| number * factor).collect()))
         }

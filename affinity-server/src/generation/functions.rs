@@ -8,7 +8,7 @@ use super::error::Problem;
 use super::evaluate::Evaluation;
 use super::random::{SplitMix64, derive, name_key};
 use super::value::{Value, floor};
-use super::world::Function;
+use super::world::{Function, Vocabulary};
 
 type Called<'r> = Result<Value<'r>, Problem>;
 
@@ -38,7 +38,7 @@ pub(super) fn call<'r>(
         }
         (Function::Noise, [deviation, size]) => {
             let deviation = deviation.number("noise")?;
-            let numbers = (0..size.integer("noise")?).map(|_| deviation * stream.normal());
+            let numbers = (0..size.integer("noise")?).map(|_| deviation * stream.bell());
             Ok(Value::Vector(numbers.collect()))
         }
         (Function::Pick, [list]) => pick(list, stream),
@@ -66,10 +66,10 @@ fn of_one<'r>(function: Function, value: &Value<'r>) -> Called<'r> {
         Function::Min | Function::Max => extreme(function, &value.items("min, max")?),
         Function::Floor => Ok(Value::Integer(floor(value.number("floor")?))),
         Function::Sigmoid => Ok(Value::Number(sigmoid(value.number("sigmoid")?))),
-        Function::Count => Ok(Value::Integer(i64::try_from(value.items("count")?.len()).unwrap_or(i64::MAX))),
+        Function::Count => Ok(Value::Integer(i64::try_from(value.item_count("count")?).unwrap_or(i64::MAX))),
         Function::Sum => Ok(Value::Number(total(value)?)),
         Function::Mean => {
-            let count = value.items("mean")?.len();
+            let count = value.item_count("mean")?;
             Ok(if count == 0 { Value::Null } else { Value::Number(total(value)? / count as f64) })
         }
         Function::First => Ok(value.items("first")?.first().cloned().unwrap_or(Value::Null)),
@@ -157,28 +157,25 @@ pub(super) fn at<'r>(list: &Value<'r>, index: &Value<'r>) -> Called<'r> {
     let position = index.integer("list[index]")?;
     let out_of_range = || Problem::OutOfRange { operation: "list[index]", value: position.to_string() };
     let position = usize::try_from(position).map_err(|_| out_of_range())?;
-    match list {
-        Value::Vocabulary(vocabulary) => vocabulary.items.get(position).map(Value::of),
-        Value::Vector(numbers) => numbers.get(position).map(|number| Value::Number(*number)),
-        _ => list.items("list[index]")?.get(position).cloned(),
-    }
-    .ok_or_else(out_of_range)
+    let found = match list {
+        Value::Vector(_) | Value::Numbers(_) => {
+            list.vector("list[index]")?.get(position).map(|it| Value::Number(*it))
+        }
+        _ => list.nth(position, "list[index]")?,
+    };
+    found.ok_or_else(out_of_range)
 }
 
 fn pick<'r>(list: &Value<'r>, stream: &mut SplitMix64) -> Called<'r> {
+    let position = match list {
+        Value::Vocabulary(Vocabulary { cumulative: Some(sums), .. }) => {
+            let drawn = stream.unit() * sums.last().copied().unwrap_or(0.0);
+            sums.partition_point(|sum| *sum <= drawn)
+        }
+        _ => usize::try_from(stream.below(list.item_count("pick")? as u64)).unwrap_or(0),
+    };
     let empty = || Problem::OutOfRange { operation: "pick", value: "an empty list".to_owned() };
-    if let Value::Vocabulary(vocabulary) = list {
-        let position = match &vocabulary.cumulative {
-            Some(sums) => {
-                let drawn = stream.unit() * sums.last().copied().unwrap_or(0.0);
-                sums.partition_point(|sum| *sum <= drawn)
-            }
-            None => usize::try_from(stream.below(vocabulary.items.len() as u64)).unwrap_or(0),
-        };
-        return vocabulary.items.get(position).map(Value::of).ok_or_else(empty);
-    }
-    let items = list.items("pick")?;
-    items.get(usize::try_from(stream.below(items.len() as u64)).unwrap_or(0)).cloned().ok_or_else(empty)
+    list.nth(position, "pick")?.ok_or_else(empty)
 }
 
 /// One of the even arguments, in proportion to the weight that follows it.
@@ -210,16 +207,18 @@ fn some<'r>(list: &Value<'r>, count: &Value<'r>, stream: &mut SplitMix64) -> Cal
 
 /// A permutation of `0..size` that sends neighbors far apart: multiplication by a stride near the golden ratio.
 fn spread(index: i64, size: i64, seed: u64) -> Result<i64, Problem> {
+    // Below 2^31 no product overflows.
+    let known_size = u64::try_from(size).ok().filter(|size| (1..1 << 31).contains(size));
     let out_of_range = || Problem::OutOfRange { operation: "spread", value: format!("{index} of {size}") };
-    let wide_size = u128::try_from(size).ok().filter(|size| *size > 0).ok_or_else(out_of_range)?;
-    let wide_index = u128::try_from(index.rem_euclid(size)).map_err(|_| out_of_range())?;
-    let coprime = |stride: &u128| greatest_common_divisor(*stride, wide_size) == 1;
-    let stride = (wide_size * 618 / 1000 + 1..).find(coprime).unwrap_or(1);
-    let offset = u128::from(derive(seed, name_key("spread")));
-    i64::try_from((wide_index * stride + offset) % wide_size).map_err(|_| out_of_range())
+    let known_size = known_size.ok_or_else(out_of_range)?;
+    let known_index = u64::try_from(index.rem_euclid(size)).map_err(|_| out_of_range())?;
+    let coprime = |stride: &u64| greatest_common_divisor(*stride, known_size) == 1;
+    let stride = (known_size * 618 / 1000 + 1..).find(coprime).unwrap_or(1);
+    let offset = derive(seed, name_key("spread")) % known_size;
+    i64::try_from((known_index * stride + offset) % known_size).map_err(|_| out_of_range())
 }
 
-fn greatest_common_divisor(mut left: u128, mut right: u128) -> u128 {
+fn greatest_common_divisor(mut left: u64, mut right: u64) -> u64 {
     while right != 0 {
         (left, right) = (right, left % right);
     }

@@ -1,20 +1,15 @@
 //! A generated world -> an empty database, in one transaction.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Seek};
 use std::sync::Arc;
 
 use sqlx::{Connection, PgConnection};
-use tokio::sync::mpsc;
 
 use super::error::GenerationError;
 use super::row::Run;
-use super::world::World;
+use super::world::{Table, World};
 use crate::catalog::CopyStatement;
-
-/// Bytes gathered before they travel to the database.
-const PACKET_BYTES: usize = 256 * 1024;
-/// Packets computed ahead of the database.
-const PACKETS_AHEAD: usize = 8;
 
 /// How far a load has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +28,8 @@ impl World {
     /// Fills the database with a world of `population` members; returns the number of rows.
     ///
     /// All rows appear in one transaction, in their final states, with triggers quiet: an engine built before
-    /// has to be built again. Needs a superuser's connection, and calls `progress` after each table.
+    /// has to be built again. Needs a superuser's connection, and room for the rows in the folder for temporary
+    /// files. Calls `progress` after each table.
     ///
     /// # Errors
     /// [`GenerationError::NotEmpty`] when a table of the world has rows; otherwise whatever stops the rows.
@@ -46,7 +42,7 @@ impl World {
     ) -> Result<u64, GenerationError> {
         let mut transaction = connection.begin().await?;
         let mut statements = Vec::new();
-        for table in self.tables.iter().filter(|table| !table.written.is_empty()) {
+        for table in self.written_tables() {
             let columns: Vec<&str> = table.columns().collect();
             let statement =
                 CopyStatement::prepare(&mut transaction, &self.schema, &table.name, &columns).await?;
@@ -54,97 +50,48 @@ impl World {
                 let (schema, table) = (self.schema.clone(), table.name.clone());
                 return Err(GenerationError::NotEmpty { schema, table });
             }
-            statements.push((table.position, statement));
+            statements.push(statement);
         }
+        let world = Arc::clone(self);
+        let computed = tokio::task::spawn_blocking(move || world.write_spool(population, seed));
+        let files = computed.await.map_err(io::Error::other)??;
         // The rows are final states, which state machines would refuse as first ones.
         sqlx::raw_sql("SET LOCAL session_replication_role = replica").execute(&mut *transaction).await?;
-        let (sender, mut parts) = mpsc::channel(PACKETS_AHEAD);
-        let world = Arc::clone(self);
-        let positions: Vec<usize> = statements.iter().map(|(position, _)| *position).collect();
-        let writer = tokio::task::spawn_blocking(move || world.send(population, seed, &positions, &sender));
         let mut row_count = 0;
-        for (done, (position, statement)) in statements.iter().enumerate() {
-            let Some(table_rows) = copy_table(&mut transaction, statement, &mut parts).await? else { break };
+        let table_count = statements.len();
+        for (done, ((table, statement), file)) in
+            self.written_tables().zip(&statements).zip(files).enumerate()
+        {
+            let mut copy = transaction.copy_in_raw(&statement.sql()).await?;
+            copy.read_from(tokio::fs::File::from_std(file)).await?;
+            let table_rows = copy.finish().await?;
             row_count += table_rows;
-            let table = self.tables[*position].name.clone();
             progress(LoadProgress {
-                table,
+                table: table.name.clone(),
                 table_rows,
                 tables_done: done + 1,
-                table_count: statements.len(),
+                table_count,
             });
         }
-        writer.await.map_err(|source| GenerationError::Write { source: io::Error::other(source) })??;
-        for (_, statement) in &statements {
+        for statement in &statements {
             statement.analyze(&mut transaction).await?;
         }
         transaction.commit().await?;
         Ok(row_count)
     }
 
-    /// Computes the tables at `positions` and sends them, one after the other.
-    fn send(
-        &self,
-        population: u64,
-        seed: u64,
-        positions: &[usize],
-        sender: &mpsc::Sender<Part>,
-    ) -> Result<(), GenerationError> {
-        let run = Run::new(self, population, seed)?;
-        for position in positions {
-            let mut out = PacketWriter { packet: Vec::with_capacity(PACKET_BYTES), sender };
-            run.write_csv(&self.tables[*position], &mut out)?;
-            out.flush()?;
-            sender.blocking_send(Part::TableEnd).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        }
-        Ok(())
-    }
-}
-
-/// What the computing thread sends.
-enum Part {
-    Packet(Vec<u8>),
-    TableEnd,
-}
-
-/// Copies one table; `None` when the sender gave up before its end.
-async fn copy_table(
-    connection: &mut PgConnection,
-    statement: &CopyStatement,
-    parts: &mut mpsc::Receiver<Part>,
-) -> Result<Option<u64>, GenerationError> {
-    let mut copy = connection.copy_in_raw(&statement.sql()).await?;
-    loop {
-        match parts.recv().await {
-            Some(Part::Packet(packet)) => {
-                copy.send(packet).await?;
-            }
-            Some(Part::TableEnd) => return Ok(Some(copy.finish().await?)),
-            None => {
-                copy.abort("the rows could not be computed").await?;
-                return Ok(None);
-            }
-        }
-    }
-}
-
-/// Hands what is written to a channel in packets; for use outside of the async threads.
-struct PacketWriter<'s> {
-    packet: Vec<u8>,
-    sender: &'s mpsc::Sender<Part>,
-}
-
-impl Write for PacketWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.packet.extend_from_slice(bytes);
-        if self.packet.len() >= PACKET_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let packet = std::mem::replace(&mut self.packet, Vec::with_capacity(PACKET_BYTES));
-        self.sender.blocking_send(Part::Packet(packet)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    /// A temporary file per table, at its start, gone when it is closed: COPY takes one table at a time, while
+    /// rows are cheapest made together with those that they depend on.
+    fn write_spool(&self, population: u64, seed: u64) -> Result<Vec<File>, GenerationError> {
+        let tables: Vec<&Table> = self.written_tables().collect();
+        let files = tables.iter().map(|_| tempfile::tempfile().map(BufWriter::new));
+        let mut files = files.collect::<io::Result<Vec<BufWriter<File>>>>()?;
+        Run::new(self, population, seed)?.write_csv(&tables, &mut files)?;
+        let rewound = files.into_iter().map(|file| {
+            let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.rewind()?;
+            Ok(file)
+        });
+        Ok(rewound.collect::<io::Result<Vec<File>>>()?)
     }
 }

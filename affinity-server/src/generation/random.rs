@@ -60,6 +60,14 @@ impl SplitMix64 {
         let radius = (-2.0 * libm::log(1.0 - self.unit())).sqrt();
         radius * libm::cos(std::f64::consts::TAU * self.unit())
     }
+
+    /// Bell-shaped with mean 0 and variance 1, within ±3.5, at a tenth of the cost of [`Self::normal`]: the sum
+    /// of four uniform numbers (Irwin–Hall).
+    pub(super) fn bell(&mut self) -> f64 {
+        let word = self.next();
+        let sum: u64 = [0, 16, 32, 48].map(|shift| (word >> shift) & 0xffff).iter().sum();
+        (sum as f64 / 65_536.0 - 2.0 + 4.0 / 131_072.0) * 3.0_f64.sqrt()
+    }
 }
 
 #[cfg(test)]
@@ -74,9 +82,15 @@ mod tests {
     }
 
     #[test]
-    fn normal_has_mean_zero_and_variance_one() {
+    fn normal_and_bell_have_mean_zero_and_variance_one() {
+        check_standard(SplitMix64::normal);
+        check_standard(SplitMix64::bell);
+    }
+
+    #[track_caller]
+    fn check_standard(draw: fn(&mut SplitMix64) -> f64) {
         let mut stream = SplitMix64::new(5);
-        let draws: Vec<f64> = (0..20_000).map(|_| stream.normal()).collect();
+        let draws: Vec<f64> = (0..20_000).map(|_| draw(&mut stream)).collect();
         let mean = draws.iter().sum::<f64>() / 20_000.0;
         let variance = draws.iter().map(|draw| draw * draw).sum::<f64>() / 20_000.0;
         assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "mean {mean} variance {variance}");

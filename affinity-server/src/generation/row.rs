@@ -4,7 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use super::compile::TRAITS;
-use super::error::{GenerationError, Problem};
+use super::error::{Failure, GenerationError, Problem};
 use super::evaluate::Evaluation;
 use super::random::{SplitMix64, derive};
 use super::value::Value;
@@ -45,13 +45,13 @@ impl<'r> Run<'r> {
         Ok(run)
     }
 
-    fn count(&self, table: &Table, count: &Expression) -> Result<i64, GenerationError> {
+    fn count(&self, table: &Table, count: &Expression) -> Result<i64, Failure> {
         let mut evaluation = Evaluation::outside(self, &table.name, "count");
         let value = evaluation.value(count)?;
         value.integer("count").map_err(|problem| evaluation.failure(problem)).map(|count| count.max(0))
     }
 
-    fn collect_traits(&self, table: &Table) -> Result<Vec<f64>, GenerationError> {
+    fn collect_traits(&self, table: &Table) -> Result<Vec<f64>, Failure> {
         let symbol = self.world.symbols.iter().position(|name| name == TRAITS).map(Symbol);
         let mut collected = Vec::new();
         for index in 0..self.counts[table.position] {
@@ -147,11 +147,15 @@ impl<'r> Row<'r> {
         SplitMix64::new(derive(self.key, self.table.cells[cell].key))
     }
 
-    pub(super) fn failure(&self, column: &str, problem: Problem) -> GenerationError {
-        GenerationError::Evaluate { table: self.table.name.clone(), column: column.to_owned(), problem }
+    pub(super) fn failure(&self, column: &str, problem: Problem) -> Failure {
+        Box::new(GenerationError::Evaluate {
+            table: self.table.name.clone(),
+            column: column.to_owned(),
+            problem,
+        })
     }
 
-    pub(super) fn item(self: &Rc<Self>) -> Result<Value<'r>, GenerationError> {
+    pub(super) fn item(self: &Rc<Self>) -> Result<Value<'r>, Failure> {
         if let Some(item) = self.item.get() {
             return Ok(item.clone());
         }
@@ -170,18 +174,18 @@ impl<'r> Row<'r> {
         self: &Rc<Self>,
         child: &str,
         items: &'r Expression,
-    ) -> Result<Rc<[Value<'r>]>, GenerationError> {
+    ) -> Result<Rc<[Value<'r>]>, Failure> {
         let mut evaluation = Evaluation::inside(self, child, "each", SplitMix64::new(self.key));
         let value = evaluation.value(items)?;
         value.items("each").map_err(|problem| evaluation.failure(problem))
     }
 
-    pub(super) fn exists(self: &Rc<Self>) -> Result<bool, GenerationError> {
+    pub(super) fn exists(self: &Rc<Self>) -> Result<bool, Failure> {
         let Some(when) = self.table.when else { return Ok(true) };
         self.cell(when)?.truth("when").map_err(|problem| self.failure("when", problem))
     }
 
-    pub(super) fn cell(self: &Rc<Self>, cell: usize) -> Result<Value<'r>, GenerationError> {
+    pub(super) fn cell(self: &Rc<Self>, cell: usize) -> Result<Value<'r>, Failure> {
         let name = &self.table.cells[cell].name;
         {
             let mut slots = self.slots.borrow_mut();
@@ -191,6 +195,10 @@ impl<'r> Row<'r> {
                 Slot::Empty => slots[cell] = Slot::Busy,
             }
         }
+        if let Some(traits) = self.kept_traits(cell) {
+            self.slots.borrow_mut()[cell] = Slot::Ready(traits.clone());
+            return Ok(traits);
+        }
         let fixed = self.fixed.and_then(|fixed| fixed.set.iter().find(|(fixed, _)| *fixed == cell));
         let expression = fixed.map_or(&self.table.cells[cell].expression, |(_, expression)| expression);
         let value = Evaluation::inside(self, &self.table.name, name, self.stream(cell)).value(expression)?;
@@ -198,7 +206,18 @@ impl<'r> Row<'r> {
         Ok(value)
     }
 
-    pub(super) fn field(self: &Rc<Self>, symbol: Symbol) -> Result<Value<'r>, GenerationError> {
+    /// The traits of a row of a linked table, which were computed before all others.
+    fn kept_traits(&self, cell: usize) -> Option<Value<'r>> {
+        let kept = &self.run.traits[self.table.position];
+        if kept.is_empty() || self.table.cells[cell].name != TRAITS {
+            return None;
+        }
+        let size = kept.len() / usize::try_from(self.run.counts[self.table.position]).ok()?;
+        let traits = kept.chunks_exact(size).nth(usize::try_from(self.index).ok()?)?;
+        Some(Value::Numbers(traits))
+    }
+
+    pub(super) fn field(self: &Rc<Self>, symbol: Symbol) -> Result<Value<'r>, Failure> {
         let cell = self.table.cell_of_symbol.get(symbol.0).copied().flatten();
         match (symbol, &self.parent) {
             (_, _) if cell.is_some() => cell.map_or(Ok(Value::Null), |cell| self.cell(cell)),

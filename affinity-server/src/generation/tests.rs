@@ -47,8 +47,8 @@ fn children_see_their_parent_and_each_other() {
 [[table]]
 name = "parents"
 count = "population"
-let = { total = "sum(each(range(2), children[index, it].size))" }
-columns = { id = "index", total = "total" }
+let = { sizes = "sum(each(range(2), children[index, it].size))" }
+columns = { id = "index", total = "sizes" }
 [[table]]
 name = "children"
 of = "parents"
@@ -102,9 +102,9 @@ count = "population"
 columns = { there = "mirror(index, 3, rows(t))", back = "mirror(mirror(index, 3, rows(t)), 3, rows(t))" }
 "#;
     let rows = csv(world, "t", 37, 1);
-    let there: std::collections::BTreeSet<&str> = rows.iter().map(|row| row[0].as_str()).collect();
+    let there: std::collections::BTreeSet<&str> = rows.iter().map(|row| row[1].as_str()).collect();
     assert_eq!(there.len(), 37);
-    assert!(rows.iter().enumerate().all(|(index, row)| row[1] == index.to_string()));
+    assert!(rows.iter().enumerate().all(|(index, row)| row[0] == index.to_string()));
 }
 
 #[test]

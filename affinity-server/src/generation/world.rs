@@ -41,8 +41,11 @@ impl World {
 
     /// The tables that are written, parents before the tables that refer to them.
     pub fn tables(&self) -> impl Iterator<Item = TableSummary<'_>> {
-        let written = self.tables.iter().filter(|table| !table.written.is_empty());
-        written.map(|table| TableSummary { schema: &self.schema, name: &table.name })
+        self.written_tables().map(|table| TableSummary { schema: &self.schema, name: &table.name })
+    }
+
+    pub(super) fn written_tables(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().filter(|table| !table.written.is_empty())
     }
 
     pub(super) fn table(&self, name: &str) -> Result<&Table, GenerationError> {

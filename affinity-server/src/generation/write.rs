@@ -7,13 +7,13 @@ use std::rc::Rc;
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::error::GenerationError;
+use super::error::{Failure, GenerationError};
 use super::row::{Row, Run};
 use super::world::{Rows, Table, World};
 use crate::catalog::LoadScript;
 
-/// Rows without a parent that one task computes, children included.
-const CHUNK_ROWS: i64 = 512;
+/// Rows without a parent that one task computes, with all their descendants.
+const CHUNK_ROWS: i64 = 256;
 /// Chunks computed before they are written: bounds the memory, and keeps a few dozen threads busy.
 const CHUNKS_AT_ONCE: usize = 32;
 
@@ -32,33 +32,25 @@ impl World {
         seed: u64,
         out: &mut impl Write,
     ) -> Result<(), GenerationError> {
-        let run = Run::new(self, population, seed)?;
-        run.write_csv(self.table(table)?, out)
+        let table = self.table(table)?;
+        Run::new(self, population, seed)?.write_csv(&[table], &mut [out])
     }
 
     /// Writes one CSV file per table into `folder`, and `load.sql`, which loads them with psql.
     ///
-    /// `progress` is called with the name of each table before it is written.
-    ///
     /// # Errors
     /// As [`World::write_csv`].
-    pub fn write_folder(
-        &self,
-        folder: &Path,
-        population: u64,
-        seed: u64,
-        mut progress: impl FnMut(&str),
-    ) -> Result<(), GenerationError> {
+    pub fn write_folder(&self, folder: &Path, population: u64, seed: u64) -> Result<(), GenerationError> {
         std::fs::create_dir_all(folder)?;
-        let run = Run::new(self, population, seed)?;
+        let tables: Vec<&Table> = self.written_tables().collect();
         let mut script = LoadScript::new(&self.schema);
-        for table in self.tables.iter().filter(|table| !table.written.is_empty()) {
-            progress(&table.name);
-            let mut file = BufWriter::new(File::create(folder.join(format!("{}.csv", table.name)))?);
-            run.write_csv(table, &mut file)?;
-            file.flush()?;
+        let mut files = Vec::with_capacity(tables.len());
+        for table in &tables {
+            files.push(BufWriter::new(File::create(folder.join(format!("{}.csv", table.name)))?));
             script.add_table(&table.name, &table.columns().collect::<Vec<&str>>());
         }
+        Run::new(self, population, seed)?.write_csv(&tables, &mut files)?;
+        files.iter_mut().try_for_each(Write::flush)?;
         std::fs::write(folder.join("load.sql"), script.finish())?;
         Ok(())
     }
@@ -71,46 +63,100 @@ impl Table {
     }
 }
 
-impl Run<'_> {
-    pub(super) fn write_csv(&self, table: &Table, out: &mut impl Write) -> Result<(), GenerationError> {
-        let header = table.columns().collect::<Vec<&str>>().join(",");
-        writeln!(out, "{header}")?;
-        let mut lineage = vec![table];
-        while let Some(Rows::Each { parent, .. }) = lineage.last().map(|table| &table.rows) {
-            lineage.push(&self.world.tables[*parent]);
+/// The tables to write, and the way to them from the tables without a parent.
+struct Selection {
+    /// By table: its place among the outputs.
+    output: Vec<Option<usize>>,
+    /// By table: the child tables that are written, or lead to such.
+    children: Vec<Vec<usize>>,
+    roots: Vec<usize>,
+}
+
+impl Selection {
+    fn new(world: &World, tables: &[&Table]) -> Self {
+        let none = world.tables.iter().map(|_| None);
+        let mut selection = Self {
+            output: none.collect(),
+            children: vec![Vec::new(); world.tables.len()],
+            roots: Vec::new(),
+        };
+        for (output, table) in tables.iter().enumerate() {
+            selection.output[table.position] = Some(output);
+            selection.reach(world, table);
         }
-        lineage.reverse();
-        let root_rows = self.counts[lineage[0].position];
-        let starts: Vec<i64> = (0..root_rows).step_by(usize::try_from(CHUNK_ROWS).unwrap_or(1)).collect();
-        for group in starts.chunks(CHUNKS_AT_ONCE) {
-            let chunk = |start: &i64| {
-                let mut text = String::new();
-                for index in *start..(start + CHUNK_ROWS).min(root_rows) {
-                    write_rows(&Row::root(self, lineage[0], index), &lineage[1..], &mut text)?;
+        selection
+    }
+
+    fn reach(&mut self, world: &World, table: &Table) {
+        let (siblings, parent) = match &table.rows {
+            Rows::Count(_) => (&mut self.roots, None),
+            Rows::Each { parent, .. } => (&mut self.children[*parent], Some(*parent)),
+        };
+        if !siblings.contains(&table.position) {
+            siblings.push(table.position);
+            if let Some(parent) = parent {
+                self.reach(world, &world.tables[parent]);
+            }
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Writes `tables` to `outs`, in one pass over each table without a parent, so that what several tables
+    /// need of one row is computed once.
+    pub(super) fn write_csv(
+        &self,
+        tables: &[&Table],
+        outs: &mut [impl Write],
+    ) -> Result<(), GenerationError> {
+        for (table, out) in tables.iter().zip(outs.iter_mut()) {
+            writeln!(out, "{}", table.columns().collect::<Vec<&str>>().join(","))?;
+        }
+        let selection = Selection::new(self.world, tables);
+        for root in &selection.roots {
+            let row_count = self.counts[*root];
+            let starts: Vec<i64> = (0..row_count).step_by(usize::try_from(CHUNK_ROWS).unwrap_or(1)).collect();
+            for group in starts.chunks(CHUNKS_AT_ONCE) {
+                let chunk = |start: &i64| {
+                    let mut texts = vec![String::new(); tables.len()];
+                    for index in *start..(start + CHUNK_ROWS).min(row_count) {
+                        let row = Row::root(self, &self.world.tables[*root], index);
+                        write_rows(&row, &selection, &mut texts)?;
+                    }
+                    Ok(texts)
+                };
+                let chunks: Vec<Result<Vec<String>, Failure>> = group.into_par_iter().map(chunk).collect();
+                for texts in chunks {
+                    for (text, out) in texts?.iter().zip(outs.iter_mut()) {
+                        out.write_all(text.as_bytes())?;
+                    }
                 }
-                Ok(text)
-            };
-            let texts: Vec<Result<String, GenerationError>> = group.into_par_iter().map(chunk).collect();
-            for text in texts {
-                out.write_all(text?.as_bytes())?;
             }
         }
         Ok(())
     }
 }
 
-/// Appends `row`, or its descendants at the end of `lineage`, as CSV lines.
-fn write_rows<'r>(row: &Rc<Row<'r>>, lineage: &[&'r Table], out: &mut String) -> Result<(), GenerationError> {
+/// Appends `row` and its descendants, where they are selected, as CSV lines to the texts of their tables.
+fn write_rows<'r>(row: &Rc<Row<'r>>, selection: &Selection, texts: &mut [String]) -> Result<(), Failure> {
     if !row.exists()? {
         return Ok(());
     }
-    if let Some((child, rest)) = lineage.split_first() {
-        let Rows::Each { items, .. } = &child.rows else { return Ok(()) };
-        for (index, item) in (0_i64..).zip(row.children(&child.name, items)?.iter()) {
-            write_rows(&Row::child(child, Rc::clone(row), index, Some(item.clone())), rest, out)?;
-        }
-        return Ok(());
+    if let Some(output) = selection.output[row.table.position] {
+        write_line(row, &mut texts[output])?;
     }
+    for child in &selection.children[row.table.position] {
+        let child = &row.run.world.tables[*child];
+        let Rows::Each { items, .. } = &child.rows else { continue };
+        for (index, item) in (0_i64..).zip(row.children(&child.name, items)?.iter()) {
+            let row = Row::child(child, Rc::clone(row), index, Some(item.clone()));
+            write_rows(&row, selection, texts)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_line(row: &Rc<Row<'_>>, out: &mut String) -> Result<(), Failure> {
     for (position, cell) in row.table.written.iter().enumerate() {
         if position > 0 {
             out.push(',');

@@ -6,12 +6,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use affinity_core::{
-    AdHocSource, Answer, Engine, Explanation, Key, Link, Observer, Query, QueryError, Scratch, Timestamp, Viewer,
+    AdHocSource, Answer, Engine, Explanation, Key, Link, NodeRef, Observer, Query, QueryError, Scratch, Timestamp, Viewer,
 };
 use axum::http::StatusCode;
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::hosted::{Hosted, MatcherInfo, Platforms, describe, source_to_try};
+use super::offer::PlatformOffer;
 use super::pool::ScoringPool;
 use super::problems::embedding_failed;
 use super::wire::{Include, LinkBody, MatchBody, MatchParams, SourceBody};
@@ -60,6 +61,12 @@ impl Matching {
         self.platforms
     }
 
+    /// What is served, by name.
+    #[must_use]
+    pub fn offers(&self) -> Vec<PlatformOffer> {
+        self.platforms.iter().map(|(name, hosted)| PlatformOffer::of(name, &hosted.engine())).collect()
+    }
+
     fn hosted(&self, platform: &str) -> Result<&Hosted, Problem> {
         self.platforms.get(platform).ok_or_else(|| {
             Problem::new(StatusCode::NOT_FOUND, "unknown_platform", format!("no platform \"{platform}\""))
@@ -87,6 +94,31 @@ impl Matching {
         let engine = self.hosted(platform)?.engine();
         let query = node_query(&engine, matcher, id, params)?;
         self.run(engine, query).await
+    }
+
+    /// Nodes that a matcher finds matches for and whose name contains `text`, by name; with an empty `text`, some.
+    ///
+    /// # Errors
+    /// A [`Problem`] for an unknown name or a full queue.
+    pub(crate) async fn find_sources(
+        &self,
+        platform: &str,
+        matcher: &str,
+        text: &str,
+        limit: usize,
+    ) -> Result<Vec<NodeRef>, Problem> {
+        let engine = self.hosted(platform)?.engine();
+        let Some(known) = engine.matchers().get(matcher) else {
+            let allowed = engine.matchers().keys().cloned().collect();
+            return Err(QueryError::UnknownName { what: "matcher", got: matcher.to_string(), allowed }.into());
+        };
+        let (kind, text) = (known.from_kind(), text.to_string());
+        // Looks at every node of the kind, so it runs where queries run.
+        let found = self.pool.run(move |_, _| match text.as_str() {
+            "" => engine.first_by_key(kind, limit),
+            text => engine.find_by_name(kind, text, limit),
+        });
+        Ok(found.await?)
     }
 
     /// Matches for whoever the body describes.

@@ -8,20 +8,20 @@ use serde::Deserialize;
 /// The query string of a GET.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MatchParams {
-    pub(super) limit: Option<usize>,
+pub(crate) struct MatchParams {
+    pub(crate) limit: Option<usize>,
     /// RFC 3339; now when missing.
-    pub(super) as_of: Option<String>,
+    pub(crate) as_of: Option<String>,
     /// Pieces of evidence per contribution.
-    pub(super) evidence: Option<usize>,
+    pub(crate) evidence: Option<usize>,
     /// `attributes`, or nothing.
-    pub(super) include: Option<Include>,
+    pub(crate) include: Option<Include>,
 }
 
 /// What an answer may carry besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Include {
+pub(crate) enum Include {
     Attributes,
 }
 

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use affinity_core::EngineError;
+use affinity_core::{EngineError, SnapshotError};
 
 use super::entry::Anchor;
 use super::position::Position;
@@ -60,6 +60,11 @@ pub enum ProjectionError {
         /// Why.
         source: EngineError,
     },
+    /// The engine's snapshot could not be read or written.
+    Snapshot {
+        /// Why.
+        source: SnapshotError,
+    },
     /// A file beside the engine's snapshot could not be read or written.
     File {
         /// Which.
@@ -105,6 +110,7 @@ impl fmt::Display for ProjectionError {
                 write!(f, "the change feed no longer reaches back to position \"{position}\"")
             }
             Self::Engine { .. } => f.write_str("the engine refused the data"),
+            Self::Snapshot { .. } => f.write_str("the snapshot could not be read or written"),
             Self::File { path, .. } => write!(f, "\"{}\" could not be read or written", path.display()),
             Self::Damaged { path, reason } => write!(f, "\"{}\" is not a ledger: {reason}", path.display()),
             Self::Stopped => f.write_str("the server is stopping"),
@@ -118,6 +124,7 @@ impl std::error::Error for ProjectionError {
             Self::Database { source, .. } => Some(source),
             Self::Catalog { source } => Some(source),
             Self::Engine { source } => Some(source),
+            Self::Snapshot { source } => Some(source),
             Self::File { source, .. } => Some(source),
             Self::NotFollowed { .. }
             | Self::BadRow { .. }
@@ -138,5 +145,11 @@ impl From<CatalogError> for ProjectionError {
 impl From<EngineError> for ProjectionError {
     fn from(source: EngineError) -> Self {
         Self::Engine { source }
+    }
+}
+
+impl From<SnapshotError> for ProjectionError {
+    fn from(source: SnapshotError) -> Self {
+        Self::Snapshot { source }
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct LedgerFile {
     pub(super) position: String,
     /// Of the database, views, schema and model that it was made with: under others it means nothing.
     pub(super) origin: String,
+    /// The matchers, with their versions, that the engine's statistics were fitted for.
+    pub(super) matchers: String,
     pub(super) ledger: Ledger,
 }
 
@@ -48,6 +50,7 @@ impl LedgerFile {
         writer.write_all(MAGIC)?;
         write_piece(writer, self.position.as_bytes())?;
         write_piece(writer, self.origin.as_bytes())?;
+        write_piece(writer, self.matchers.as_bytes())?;
         for (table, id, encoded) in self.ledger.encoded() {
             write_piece(writer, table.as_bytes())?;
             writer.write_all(id.as_bytes())?;
@@ -80,6 +83,7 @@ impl LedgerFile {
 fn read_body(mut reader: Reader<'_>) -> Option<LedgerFile> {
     let position = reader.take_text()?.to_string();
     let origin = reader.take_text()?.to_string();
+    let matchers = reader.take_text()?.to_string();
     let mut ledger = Ledger::default();
     while !reader.bytes.is_empty() {
         let table = reader.take_text()?.to_string();
@@ -88,7 +92,7 @@ fn read_body(mut reader: Reader<'_>) -> Option<LedgerFile> {
         decode_given(encoded, id)?;
         ledger.insert_encoded(&Anchor { table, id }, encoded.into());
     }
-    Some(LedgerFile { position, origin, ledger })
+    Some(LedgerFile { position, origin, matchers, ledger })
 }
 
 fn write_piece(writer: &mut impl Write, piece: &[u8]) -> io::Result<()> {
@@ -134,7 +138,12 @@ mod tests {
                 Entry::Node { kind: KindId::from_index(1).unwrap(), key: Key::from(format!("node {id}")) };
             ledger.replace(&anchor, &[Given { entry, fingerprint: Fingerprint::of([b"says".as_slice()]) }]);
         }
-        LedgerFile { position: "100:105:101,103".to_string(), origin: "here".to_string(), ledger }
+        LedgerFile {
+            position: "100:105:101,103".to_string(),
+            origin: "here".to_string(),
+            matchers: "m 1".to_string(),
+            ledger,
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use affinity_core::{Engine, Matcher, Schema};
+use affinity_core::{Engine, Matcher, Schema, Verification};
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -103,7 +103,8 @@ impl LiveEngine {
         // Listening begins before the first look, so that no commit falls between the two.
         let wake = Arc::new(Notify::new());
         let listener = tokio::spawn(listen(pool.clone(), platform.clone(), Arc::clone(&wake)));
-        let projector = Projector { pool, platform, statements, schema, matchers, embedder };
+        let projector =
+            Projector { pool, platform: platform.clone(), statements, schema, matchers, embedder };
         let (projection, kept) = match first_projection(&projector, &files).await {
             Ok(first) => first,
             Err(error) => {
@@ -114,6 +115,9 @@ impl LiveEngine {
         let handle = Arc::new(EngineHandle::new(projection.published()));
         let health = Arc::new(Mutex::new(Health::new(projection.position.clone())));
         let (commands, inbox) = mpsc::channel(8);
+        if projection.engine.verification() == Verification::Pending {
+            tokio::spawn(verify(platform, Arc::clone(&projection.engine), commands.clone()));
+        }
         let follower = Follower {
             projector,
             projection,
@@ -138,7 +142,9 @@ impl LiveEngine {
     /// How it is doing.
     #[must_use]
     pub fn status(&self) -> LiveStatus {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner).status()
+        let mut status = self.health.lock().unwrap_or_else(PoisonError::into_inner).status();
+        status.degraded.extend(self.load().degraded());
+        status
     }
 
     /// Reads the views anew, fits the models to what they say and publishes the result.
@@ -166,6 +172,17 @@ impl Drop for LiveEngine {
         // Without `stop` nothing is saved: the next start replays the feed from the last snapshot.
         self.follower.abort();
         self.listener.abort();
+    }
+}
+
+/// Compares the checksums that opening a snapshot left for later; a damaged one is replaced from the views.
+async fn verify(platform: String, engine: Arc<Engine>, commands: mpsc::Sender<Command>) {
+    let Ok(verified) = tokio::task::spawn_blocking(move || engine.verify()).await else { return };
+    if let Err(error) = verified {
+        tracing::error!(platform, "the snapshot is damaged, reading everything: {}", with_causes(&error));
+        let (reply, _) = oneshot::channel();
+        // An error means that nobody follows any more, and so nobody reads either.
+        let _ = commands.send(Command::Rebuild(reply)).await;
     }
 }
 

@@ -31,8 +31,14 @@ impl SnapshotFiles {
         std::fs::create_dir_all(&self.folder).map_err(file_error)?;
         let position = projection.position.to_string();
         // The position moves on without a new version while nothing changes; both files must name the same one.
-        std::fs::write(self.engine_path(), &position).map_err(file_error)?; // until core writes snapshots
-        let ledger = LedgerFile { position, origin: self.origin.clone(), ledger: projection.ledger.clone() };
+        Engine::clone(&projection.engine).with_version(position.clone()).save(self.engine_path())?;
+        let matchers: Vec<Matcher> = projection.engine.matchers().values().cloned().collect();
+        let ledger = LedgerFile {
+            position,
+            origin: self.origin.clone(),
+            matchers: matcher_versions(&matchers),
+            ledger: projection.ledger.clone(),
+        };
         ledger.write(&self.folder.join(LEDGER_FILE))
     }
 
@@ -49,15 +55,18 @@ impl SnapshotFiles {
         if !ledger_path.exists() {
             return Ok(None);
         }
-        let LedgerFile { position, origin, ledger } = LedgerFile::read(&ledger_path)?;
+        let LedgerFile { position, origin, matchers: fitted_for, ledger } = LedgerFile::read(&ledger_path)?;
         if origin != self.origin {
             tracing::info!("the snapshot in {} is of another database, view or model", self.folder.display());
             return Ok(None);
         }
-        let engine = Engine::builder(schema.clone()).matchers(matchers.to_vec()).build()?; // until core reads them: no version, hence not used
+        let mut engine = Engine::open(self.engine_path(), schema.clone(), matchers.to_vec())?;
         if engine.version() != position {
             let reason = "it belongs to another version of the engine than the snapshot beside it";
             return Err(ProjectionError::Damaged { path: ledger_path, reason });
+        }
+        if fitted_for != matcher_versions(matchers) {
+            engine = engine.refit(); // a matcher that is new or changed may ask for statistics that were not fitted
         }
         let owing = ledger.owing().into_iter().collect();
         Ok(Some(Projection { engine: Arc::new(engine), ledger, position: Position::new(position), owing }))
@@ -66,6 +75,14 @@ impl SnapshotFiles {
     fn engine_path(&self) -> PathBuf {
         self.folder.join(ENGINE_FILE)
     }
+}
+
+/// Names and hashes, by name.
+fn matcher_versions(matchers: &[Matcher]) -> String {
+    let mut versions: Vec<String> =
+        matchers.iter().map(|matcher| format!("{} {}", matcher.name(), matcher.version())).collect();
+    versions.sort();
+    versions.join("\n")
 }
 
 /// Removes the snapshot in `folder`, so that the next start of its platform reads the views.

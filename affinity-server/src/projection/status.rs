@@ -38,7 +38,7 @@ impl Health {
 
     pub(super) fn status(&self) -> LiveStatus {
         let embedding =
-            self.embedding_failure.iter().map(|failure| format!("some texts have no vector: {failure}"));
+            self.embedding_failure.iter().map(|failure| format!("texts could not be embedded: {failure}"));
         let snapshot =
             self.snapshot_failure.iter().map(|failure| format!("no snapshot was saved: {failure}"));
         LiveStatus {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use affinity_core::{Engine, Key};
+use affinity_core::{Engine, Key, Verification};
 use affinity_server::catalog::ProjectionStatements;
 use affinity_server::projection::{LiveEngine, LiveParts, LiveSettings, ProjectionError};
 use sqlx::PgPool;
@@ -59,6 +59,14 @@ async fn rename(executor: impl sqlx::PgExecutor<'_>, member: &str, name: &str) {
         .execute(executor)
         .await
         .unwrap();
+}
+
+/// Past the triggers, as a repair by hand might be.
+async fn rename_unnoticed(pool: &PgPool, member: &str, name: &str) {
+    let mut tx = pool.begin().await.unwrap();
+    sqlx::query("set local session_replication_role = replica").execute(&mut *tx).await.unwrap();
+    rename(&mut *tx, member, name).await;
+    tx.commit().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,14 +188,24 @@ async fn damaged_snapshot_is_read_anew_from_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn snapshot_is_used_and_its_checksums_are_compared_in_the_background() {
+    let (pool, folder) = (world("snapshot").await, tempfile::tempdir().unwrap());
+    LiveEngine::start(parts(&pool, folder.path())).await.unwrap().stop().await;
+    // Past the triggers: only an engine from the snapshot does not see it.
+    rename_unnoticed(&pool, SARAH, "Unnoticed").await;
+    let live = LiveEngine::start(parts(&pool, folder.path())).await.unwrap();
+    assert_eq!(name_of(&live.load(), SARAH).as_deref(), Some("Sarah Bennett"));
+    let verified = |engine: &Engine| engine.verification() == Verification::Done;
+    check_soon(&live, PATIENCE, "verified", verified).await;
+    assert!(live.status().degraded.is_empty(), "{:?}", live.status());
+    live.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rebuild_reads_the_views_anew() {
     let (pool, folder) = (world("rebuild").await, tempfile::tempdir().unwrap());
     let live = LiveEngine::start(parts(&pool, folder.path())).await.unwrap();
-    // Past the triggers, as a repair by hand might be.
-    let mut tx = pool.begin().await.unwrap();
-    sqlx::query("set local session_replication_role = replica").execute(&mut *tx).await.unwrap();
-    rename(&mut *tx, SARAH, "Repaired").await;
-    tx.commit().await.unwrap();
+    rename_unnoticed(&pool, SARAH, "Repaired").await;
     live.rebuild().await.unwrap();
     assert_eq!(name_of(&live.load(), SARAH).as_deref(), Some("Repaired"));
     live.stop().await;
