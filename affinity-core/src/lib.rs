@@ -34,6 +34,7 @@ mod scoring;
 mod ranking;
 mod engine;
 mod snapshot;
+pub mod evaluation;
 
 pub use self::engine::{
     AdHocSource, Counts, Engine, EngineBuilder, EngineError, Link, Observer, Query, QueryError, QuerySource,

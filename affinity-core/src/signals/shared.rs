@@ -226,11 +226,7 @@ fn add_neighbors(sums: &mut Accumulator, onward: &Hop<'_>, middle: &Middle, deca
         let is_decayed = formula != Formula::Count && decay.is_on() && !times.is_empty();
         match (is_weighted, is_decayed) {
             (false, false) => sums.add_to_all(targets, term(middle.scale)),
-            (true, false) => {
-                for (target, weight) in targets.iter().zip(weights) {
-                    sums.add(NodeId::from_raw(*target), term(middle.scale * f64::from(*weight)));
-                }
-            }
+            (true, false) => sums.add_each(targets, weights, |weight| term(middle.scale * f64::from(weight))),
             (false, true) => {
                 for (target, time) in targets.iter().zip(times) {
                     sums.add(NodeId::from_raw(*target), term(middle.scale * decay.factor(*time)));
@@ -288,11 +284,7 @@ impl SharedReading<'_> {
 impl Reading for SharedReading<'_> {
     fn expand(&self, cap: usize, allows: &dyn Fn(NodeId) -> bool) -> Expansion {
         let mut shortlist = Shortlist::new(cap, self.context.graph.nodes(self.context.to), allows);
-        self.sums.for_each(&mut |node, packed| {
-            if packed >> COUNT_SHIFT >= self.signal.min_count {
-                shortlist.offer(node, packed & SUM_MASK);
-            }
-        });
+        shortlist.offer_all(&self.sums, SUM_MASK, |packed| packed >> COUNT_SHIFT >= self.signal.min_count);
         let mut expansion = shortlist.finish();
         expansion.is_cut |= self.is_cut;
         expansion

@@ -38,10 +38,11 @@ fn check_soon(
     holds: impl Fn(&Engine) -> bool,
 ) -> impl Future<Output = Duration> {
     let began = Instant::now();
+    let mut looks = tokio::time::interval(Duration::from_millis(2));
     async move {
         while !holds(&live.load()) {
             assert!(began.elapsed() < within, "not within {within:?}: {what}; {:?}", live.status());
-            tokio::task::yield_now().await;
+            looks.tick().await;
         }
         began.elapsed()
     }
