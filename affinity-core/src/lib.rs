@@ -1,4 +1,28 @@
 //! Matches people, skills and things over a typed graph, and says why.
+//!
+//! ```
+//! use affinity_core::{Change, EdgeKey, EdgeRecord, Engine, Matcher, NodeRecord, Query, Schema};
+//!
+//! let schema = "name = 'tiny'\n[kinds.Member]\n[kinds.Trend]\n[relations.LIKES]\nfrom = 'Member'\nto = 'Trend'";
+//! let partners = "name = 'partners'\nfrom = 'Member'\nto = 'Member'\ncandidates = [{ signal = 'taste', cap = 9 }]
+//!     signals = [{ name = 'taste', weight = 1, half = 1.0, shared = { relation = 'LIKES', formula = 'count' } }]";
+//! let schema = Schema::from_toml(schema)?;
+//! let matcher = Matcher::from_toml(partners, "partners.toml", &schema)?;
+//! let node = |kind: &str, key: &str| {
+//!     Change::PutNode { kind: kind.into(), key: key.into(), record: NodeRecord::default() }
+//! };
+//! let likes = |member: &str| Change::PutEdge {
+//!     edge: EdgeKey { relation: "LIKES".into(), source: member.into(), target: "jazz".into(), origin: None },
+//!     record: EdgeRecord::default(),
+//! };
+//! let data = [node("Trend", "jazz"), node("Member", "ann"), node("Member", "bob"), likes("ann"), likes("bob")];
+//! let engine = Engine::builder(schema).matcher(matcher).apply(data)?.build()?;
+//!
+//! let answer = engine.recommend(&Query::new("partners", "ann"))?;
+//! let best = &answer.matches[0];
+//! assert_eq!((best.name.as_str(), best.score), ("bob", 0.5));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod exact;
 pub mod storage;

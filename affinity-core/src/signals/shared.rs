@@ -148,8 +148,7 @@ impl Signal for Shared {
         let hop = context.hop(self.relation, self.reversed, &self.conditions, self.past_audience).merged();
         // The same conditions hold on the far side when it is the same relation.
         let far = if self.target_relation == self.relation { self.conditions.as_slice() } else { &[] };
-        let to_far =
-            |reversed| context.hop(self.target_relation, reversed, far, self.past_audience).merged();
+        let to_far = |reversed| context.hop(self.target_relation, reversed, far, self.past_audience).merged();
         let (onward, back) = (to_far(!self.target_reversed), to_far(self.target_reversed));
         let decay = Decay::new(self.half_life_days, context.as_of);
         let middle_kind = hop.to();

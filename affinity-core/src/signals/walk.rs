@@ -111,23 +111,7 @@ struct WalkReading<'q> {
 impl Signal for Walk {
     fn read<'q>(&'q self, context: Context<'q>, scratch: &mut Scratch) -> Box<dyn Reading + 'q> {
         let places = Places::new(context.graph);
-        let mut push = Push {
-            hops: self.hops(&context),
-            estimates: scratch.take(places.count()),
-            residuals: scratch.take(places.count()),
-            due: Vec::new(),
-            threshold_units: precision_units(self.params.precision),
-            restart: self.params.restart,
-            steps: Vec::new(),
-            touched_edge_count: 0,
-        };
-        push.start(self, &context, &places);
-        for _ in 0..WALK_ROUNDS_MAX {
-            if push.due.is_empty() || (context.cancelled)() {
-                break;
-            }
-            push.round(&places);
-        }
+        let push = self.push(&context, &places, scratch);
         let Push { estimates, residuals, .. } = push;
         scratch.give(residuals);
         Box::new(WalkReading { context, places, estimates })
@@ -150,6 +134,28 @@ fn part(mass: u64, share: f64) -> u64 {
 }
 
 impl Walk {
+    /// All pushes from the source.
+    fn push<'q>(&self, context: &Context<'q>, places: &Places, scratch: &mut Scratch) -> Push<'q> {
+        let mut push = Push {
+            hops: self.hops(context),
+            estimates: scratch.take(places.count()),
+            residuals: scratch.take(places.count()),
+            due: Vec::new(),
+            threshold_units: precision_units(self.params.precision),
+            restart: self.params.restart,
+            steps: Vec::new(),
+            touched_edge_count: 0,
+        };
+        push.start(self, context, places);
+        for _ in 0..WALK_ROUNDS_MAX {
+            if push.due.is_empty() || (context.cancelled)() {
+                break;
+            }
+            push.round(places);
+        }
+        push
+    }
+
     /// For each kind, the hops that leave it.
     fn hops<'q>(&self, context: &Context<'q>) -> Vec<Vec<Hop<'q>>> {
         let schema = context.graph.schema();
@@ -312,7 +318,64 @@ pub fn walk_edges_max(params: WalkParams) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use crate::{Change, EdgeKey, EdgeRecord, Engine, Matcher, NodeRecord, Query, Schema};
+    use std::sync::Arc;
+
+    use super::{Context, Places, RelationId, Scratch, Walk, WalkParams, walk_edges_max};
+    use crate::graph::{Graph, Sight};
+    use crate::signals::{Models, Source};
+    use crate::{Change, EdgeKey, EdgeRecord, Engine, Matcher, NodeRecord, Query, Schema, Timestamp, Viewer};
+
+    /// A chain of stars: 40 hubs with 50 neighbors each, every hub joined to the next.
+    fn stars() -> Graph {
+        let schema = "name = 's'\n[kinds.N]\n[relations.R]\nfrom = 'N'\nto = 'N'\nsymmetric = true";
+        let mut changes = Vec::new();
+        for hub in 0..40 {
+            for leaf in 0..=50 {
+                let name = |hub: usize, leaf: usize| format!("{hub}.{leaf}");
+                let target = if leaf == 0 { name((hub + 1) % 40, 0) } else { name(hub, leaf) };
+                let (relation, source) = ("R".to_string(), name(hub, 0).into());
+                let edge = EdgeKey { relation, source, target: target.into(), origin: None };
+                let (kind, key) = ("N".to_string(), name(hub, leaf).into());
+                changes.push(Change::PutNode { kind, key, record: NodeRecord::default() });
+                changes.push(Change::PutEdge { edge, record: EdgeRecord::default() });
+            }
+        }
+        let mut graph = Graph::new(Arc::new(Schema::from_toml(schema).unwrap()));
+        graph.apply(changes).unwrap();
+        graph
+    }
+
+    #[test]
+    fn push_touches_no_more_edges_than_promised() {
+        let graph = stars();
+        let kind = graph.schema().kind("N").unwrap();
+        for (restart, precision) in [(0.15, 1e-2), (0.15, 1e-3), (0.15, 1e-4), (0.5, 1e-4), (0.01, 1e-3)] {
+            let params = WalkParams { restart, precision };
+            let walk = Walk { relations: vec![RelationId::from_index(0).unwrap()], params };
+            for key in ["0.0", "7.3"] {
+                let source = Source::of_node(&graph, kind, graph.nodes(kind).find(&key.into()).unwrap());
+                let context = Context {
+                    graph: &graph,
+                    spaces: &[],
+                    models: &Models::default(),
+                    source: &source,
+                    sight: Sight::new(&Viewer::Operator, graph.audiences()),
+                    as_of: Timestamp::default(),
+                    to: kind,
+                    cancelled: &|| false,
+                };
+                let push = walk.push(&context, &Places::new(&graph), &mut Scratch::default());
+                let touched = crate::exact::count_of(push.touched_edge_count);
+                assert!(
+                    touched > 0.0 && touched <= walk_edges_max(params),
+                    "{touched} edges with {params:?}"
+                );
+                let mut kept = 0;
+                push.estimates.for_each(&mut |_, mass| kept += mass);
+                assert!(kept <= 1 << super::MASS_BITS, "more than the whole probability with {params:?}");
+            }
+        }
+    }
 
     #[test]
     fn walk_over_huge_weights_stays_a_probability() {

@@ -41,13 +41,18 @@ fn unknown_source_names_kind_and_key() {
     assert_eq!(error, QueryError::UnknownNode { kind: "Member".to_string(), key: Key::from("nobody") });
     let error = engine.recommend(&Query::new("poeple", "m1")).unwrap_err();
     let QueryError::UnknownName { what: "matcher", got, allowed } = error else { panic!("{error:?}") };
-    assert_eq!((got.as_str(), allowed), ("poeple", vec!["companies", "goals", "people", "varied"].into_iter().map(String::from).collect()));
+    assert_eq!(
+        (got.as_str(), allowed),
+        ("poeple", vec!["companies", "goals", "people", "varied"].into_iter().map(String::from).collect())
+    );
 }
 
 #[test]
 fn removed_source_is_unknown_even_with_edges_left() {
-    let engine = engine_of(vec![node("Member", "m1"), node("Trend", "jazz"), edge("LIKES", "m1", "jazz", 1.0)], None);
-    let without = engine.update([Change::RemoveNode { kind: "Member".to_string(), key: "m1".into() }]).unwrap();
+    let engine =
+        engine_of(vec![node("Member", "m1"), node("Trend", "jazz"), edge("LIKES", "m1", "jazz", 1.0)], None);
+    let without =
+        engine.update([Change::RemoveNode { kind: "Member".to_string(), key: "m1".into() }]).unwrap();
     assert!(matches!(without.recommend(&Query::new("people", "m1")), Err(QueryError::UnknownNode { .. })));
 }
 
@@ -71,7 +76,10 @@ fn numbers_that_are_not_finite_are_refused() {
         assert_eq!((edge, got.to_bits()), (edge_key("LIKES", "m1", "jazz"), weight.to_bits()));
     }
     let expected = VectorError::NotFinite { space: "profile".to_string(), component: 1 };
-    assert_eq!(refused(vector("profile", "m1", vec![1.0, f32::NAN, 0.0, 0.0])), EngineError::Vector(expected));
+    assert_eq!(
+        refused(vector("profile", "m1", vec![1.0, f32::NAN, 0.0, 0.0])),
+        EngineError::Vector(expected)
+    );
     assert_eq!(
         refused(vector("profile", "m1", vec![0.0; 4])),
         EngineError::Vector(VectorError::ZeroNorm { space: "profile".to_string() })
@@ -80,23 +88,33 @@ fn numbers_that_are_not_finite_are_refused() {
     let record = NodeRecord { attributes, ..NodeRecord::default() };
     assert_eq!(
         refused(Change::PutNode { kind: "Member".to_string(), key: "m2".into(), record }),
-        EngineError::Graph(GraphError::NotFinite { attribute: "reputation".to_string(), key: Key::from("m2") })
+        EngineError::Graph(GraphError::NotFinite {
+            attribute: "reputation".to_string(),
+            key: Key::from("m2")
+        })
     );
 }
 
 #[test]
 fn weights_of_a_query_are_checked() {
     let engine = engine_of(vec![node("Member", "m1")], None);
-    let ask = |signal: &str, weight: f64| engine.recommend(&Query::new("people", "m1").weight(signal, weight));
+    let ask =
+        |signal: &str, weight: f64| engine.recommend(&Query::new("people", "m1").weight(signal, weight));
     for weight in [f64::NAN, -0.5, 1.5, f64::INFINITY] {
         let error = ask("likes", weight).unwrap_err();
         let QueryError::OutOfRange { field, got, .. } = error else { panic!("{error:?}") };
         assert_eq!((field.as_str(), got.to_bits()), ("weights.likes", weight.to_bits()));
     }
     let error = ask("likes", 1.0).unwrap_err();
-    assert!(matches!(&error, QueryError::OutOfRange { field, got, .. } if field == "weights" && *got > 1.0), "{error:?}");
+    assert!(
+        matches!(&error, QueryError::OutOfRange { field, got, .. } if field == "weights" && *got > 1.0),
+        "{error:?}"
+    );
     let error = ask("lykes", 0.1).unwrap_err();
-    assert!(matches!(&error, QueryError::UnknownName { what: "signal", got, .. } if got == "lykes"), "{error:?}");
+    assert!(
+        matches!(&error, QueryError::UnknownName { what: "signal", got, .. } if got == "lykes"),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -115,10 +133,14 @@ fn query_values_of_the_wrong_sort_are_refused() {
         }
     );
     let error = described("shoe_size", Value::Number(42.0)).unwrap_err();
-    assert!(matches!(&error, QueryError::UnknownName { what: "attribute", got, .. } if got == "shoe_size"), "{error:?}");
+    assert!(
+        matches!(&error, QueryError::UnknownName { what: "attribute", got, .. } if got == "shoe_size"),
+        "{error:?}"
+    );
     let linked = |weight: f32, at: Option<Timestamp>| {
         let link = Link { relation: "LIKES".to_string(), reversed: false, key: "jazz".into(), weight, at };
-        engine.recommend(&Query::ad_hoc("people", AdHocSource { links: vec![link], ..AdHocSource::default() }))
+        engine
+            .recommend(&Query::ad_hoc("people", AdHocSource { links: vec![link], ..AdHocSource::default() }))
     };
     let field = |error: QueryError| match error {
         QueryError::OutOfRange { field, .. } => field,
@@ -127,7 +149,8 @@ fn query_values_of_the_wrong_sort_are_refused() {
     assert_eq!(field(linked(f32::NAN, None).unwrap_err()), "links.weight");
     assert_eq!(field(linked(1.0, Some(Timestamp::from_seconds(-1))).unwrap_err()), "links.at");
     assert!(linked(1.0, Some(days(1))).is_ok());
-    let filter = Condition { attribute: "reputation".to_string(), min: Some(f64::NAN), ..Condition::default() };
+    let filter =
+        Condition { attribute: "reputation".to_string(), min: Some(f64::NAN), ..Condition::default() };
     assert_eq!(
         engine.recommend(&Query::new("people", "m1").filter(filter)).unwrap_err(),
         QueryError::Condition(ConditionError::NotFinite { attribute: "reputation".to_string() })
@@ -156,7 +179,10 @@ fn limits_out_of_range_are_refused_and_limit_0_is_empty() {
     assert!(matches!(engine.recommend(&too_much), Err(QueryError::TooMany { got: 101, max: 100, .. })));
     let filters = vec![Condition::default(); 33];
     let too_many = Query { filters, ..Query::new("people", "m1") };
-    assert!(matches!(engine.recommend(&too_many), Err(QueryError::TooMany { what: "filters", got: 33, max: 32 })));
+    assert!(matches!(
+        engine.recommend(&too_many),
+        Err(QueryError::TooMany { what: "filters", got: 33, max: 32 })
+    ));
 }
 
 #[test]
@@ -251,12 +277,19 @@ fn weights_far_from_1_keep_shares_and_answers_in_range() {
             for source in ["m1", "m2", "m3"] {
                 let answer = engine.recommend(&Query::new(name, source)).unwrap();
                 let parts = answer.matches.iter().flat_map(|found| &found.contributions);
-                for part in parts.filter(|part| ["momentum", "circle", "reach"].contains(&part.signal.as_str())) {
+                for part in
+                    parts.filter(|part| ["momentum", "circle", "reach"].contains(&part.signal.as_str()))
+                {
                     let text = serde_json::to_string(&part.evidence).unwrap();
                     let listed: serde_json::Value = serde_json::from_str(&text).unwrap();
                     for piece in listed.as_array().unwrap() {
-                        let strength = piece.get("strength").or(piece.get("probability")).unwrap().as_f64().unwrap();
-                        assert!((0.0..=1.0).contains(&strength), "{strength} at weight {weight} in {}", part.signal);
+                        let strength =
+                            piece.get("strength").or(piece.get("probability")).unwrap().as_f64().unwrap();
+                        assert!(
+                            (0.0..=1.0).contains(&strength),
+                            "{strength} at weight {weight} in {}",
+                            part.signal
+                        );
                     }
                 }
             }
@@ -281,8 +314,7 @@ fn edge_weight_condition_includes_its_own_bound() {
             "#
         )
     };
-    let changes =
-        vec![node("Member", "m1"), node("Trend", "jazz"), edge("LIKES", "m1", "jazz", 0.7)];
+    let changes = vec![node("Member", "m1"), node("Trend", "jazz"), edge("LIKES", "m1", "jazz", 0.7)];
     for (test, expected) in [("min = 0.7", 1), ("above = 0.7", 0), ("max = 0.7", 1), ("below = 0.7", 0)] {
         let builder = Engine::builder(schema()).matcher(matcher(&text(test)));
         let engine = builder.apply(changes.clone()).unwrap().build().unwrap();

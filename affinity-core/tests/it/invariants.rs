@@ -18,7 +18,9 @@ fn cases(cases: u32) -> Config {
 }
 
 /// A history and the same in another order.
-fn shuffled(history: impl Strategy<Value = Vec<Change>>) -> impl Strategy<Value = (Vec<Change>, Vec<Change>)> {
+fn shuffled(
+    history: impl Strategy<Value = Vec<Change>>,
+) -> impl Strategy<Value = (Vec<Change>, Vec<Change>)> {
     history.prop_flat_map(|changes| {
         let final_data = World::of(&changes).changes();
         (Just(final_data.clone()), Just(final_data).prop_shuffle())
@@ -61,9 +63,12 @@ fn excluded_people(world: &World, source: &Key, viewer: &Viewer) -> BTreeSet<Key
                 }
             }
         }
-        let works_with = |other: &affinity_core::EdgeKey| other.relation == "WORKS" && other.target == edge.target;
+        let works_with =
+            |other: &affinity_core::EdgeKey| other.relation == "WORKS" && other.target == edge.target;
         if edge.relation == "WORKS" && edge.source == *source {
-            excluded.extend(seen.edges.keys().filter(|other| works_with(other)).map(|other| other.source.clone()));
+            excluded.extend(
+                seen.edges.keys().filter(|other| works_with(other)).map(|other| other.source.clone()),
+            );
         }
     }
     excluded
@@ -310,5 +315,8 @@ fn worlds_have_matches_at_all() {
             }
         }
     }
-    assert!(match_count > 500 && cut_count > 100 && evidence_count > 2_000, "{match_count} {cut_count} {evidence_count}");
+    assert!(
+        match_count > 500 && cut_count > 100 && evidence_count > 2_000,
+        "{match_count} {cut_count} {evidence_count}"
+    );
 }

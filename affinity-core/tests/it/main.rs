@@ -4,6 +4,8 @@
 mod worlds;
 mod invariants;
 mod hard_cases;
+mod signals;
 mod source_queries;
 mod wrong_matchers;
 mod platforms;
+mod tidy;

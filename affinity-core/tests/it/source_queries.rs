@@ -98,7 +98,11 @@ struct Graph(Vec<Change>);
 
 impl Graph {
     fn node(&mut self, kind: &str, key: &str) {
-        self.0.push(Change::PutNode { kind: kind.to_string(), key: key.into(), record: NodeRecord::default() });
+        self.0.push(Change::PutNode {
+            kind: kind.to_string(),
+            key: key.into(),
+            record: NodeRecord::default(),
+        });
     }
 
     fn trend(&mut self, key: &str, momentum: f64) {
@@ -214,9 +218,14 @@ fn opportunities() -> Graph {
     for demographic in ["young", "urban", "old"] {
         graph.node("Demographic", demographic);
     }
-    for (trend, demographic) in
-        [("hot", "young"), ("hot", "urban"), ("warm", "urban"), ("warm", "old"), ("border", "old"), ("foreign", "old")]
-    {
+    for (trend, demographic) in [
+        ("hot", "young"),
+        ("hot", "urban"),
+        ("warm", "urban"),
+        ("warm", "old"),
+        ("border", "old"),
+        ("foreign", "old"),
+    ] {
         graph.edge("INFLUENCES", trend, demographic);
     }
     for (brand, demographics) in [
@@ -256,7 +265,8 @@ fn ter_41_leaves_out_own_brand_and_brands_of_partners() {
     let engine = graph.engine();
     let query = Query::new("opportunities", "source");
     assert_eq!(ids(&engine.recommend(&query).unwrap()), ["best_too"]);
-    let dropped = |brand: &str| serde_json::to_value(engine.explain(&query, &brand.into()).unwrap().dropped).unwrap();
+    let dropped =
+        |brand: &str| serde_json::to_value(engine.explain(&query, &brand.into()).unwrap().dropped).unwrap();
     assert_eq!(dropped("second"), serde_json::json!({ "stage": "exclusion", "rule": "own brand" }));
     assert_eq!(dropped("many_ways"), serde_json::json!({ "stage": "exclusion", "rule": "already partners" }));
 }
@@ -294,7 +304,9 @@ fn ter_42_averages_success_above_4_per_shared_trend_counting_each_pair_once() {
     let patterns = graph.engine().success_patterns("patterns", "success");
     let listed: Vec<(String, f64, u64)> = patterns
         .iter()
-        .map(|pattern| (pattern.via.id.to_string(), (pattern.mean_success * 1e6).round() / 1e6, pattern.count))
+        .map(|pattern| {
+            (pattern.via.id.to_string(), (pattern.mean_success * 1e6).round() / 1e6, pattern.count)
+        })
         .collect();
     // t2: (4.5 + 5) / 2; t1: (4.5 + 5 + 4.25) / 3; t3: 4.25.
     assert_eq!(

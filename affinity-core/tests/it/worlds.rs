@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use affinity_core::{
-    AdHocSource, Audience, Change, EdgeKey, EdgeRecord, Engine, Key, Link, Matcher, Models, NodeRecord, Query,
-    Schema, Timestamp, Value, Viewer,
+    AdHocSource, Audience, Change, EdgeKey, EdgeRecord, Engine, Key, Link, Matcher, Models, NodeRecord,
+    Query, Schema, Timestamp, Value, Viewer,
 };
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::{select, subsequence};
@@ -283,8 +283,17 @@ near = { space = "profile" }
 
 /// Seconds that all times lie around.
 const DAY_ZERO: i64 = 1_700_000_000;
-const MEMBERS: [&str; 9] =
-    ["m1", "0190f5ae-7c3b-7000-8000-000000000002", "m3", "m4", "0190f5ae-7c3b-7000-8000-000000000001", "m6", "m7", "m8", "m9"];
+const MEMBERS: [&str; 9] = [
+    "m1",
+    "0190f5ae-7c3b-7000-8000-000000000002",
+    "m3",
+    "m4",
+    "0190f5ae-7c3b-7000-8000-000000000001",
+    "m6",
+    "m7",
+    "m8",
+    "m9",
+];
 const TRENDS: [&str; 5] = ["jazz", "t2", "t3", "vegan", "t5"];
 const COMPANY_KEYS: [&str; 4] = ["c1", "c2", "c3", "c4"];
 /// Name, kinds at the ends, whether symmetric and whether parallel edges are told apart.
@@ -571,20 +580,31 @@ fn put_member(key: Key) -> impl Strategy<Value = Change> {
             ("active", active),
         ]
     });
-    record(values).prop_map(move |record| Change::PutNode { kind: "Member".to_string(), key: key.clone(), record })
+    record(values).prop_map(move |record| Change::PutNode {
+        kind: "Member".to_string(),
+        key: key.clone(),
+        record,
+    })
 }
 
 fn put_trend(key: Key) -> impl Strategy<Value = Change> {
     let values = (number(5), category(&["food", "sound"]))
         .prop_map(|(momentum, area)| vec![("momentum", momentum), ("area", area)]);
-    record(values).prop_map(move |record| Change::PutNode { kind: "Trend".to_string(), key: key.clone(), record })
+    record(values).prop_map(move |record| Change::PutNode {
+        kind: "Trend".to_string(),
+        key: key.clone(),
+        record,
+    })
 }
 
 fn put_company(key: Key) -> impl Strategy<Value = Change> {
     let values = (number(40), category(&["media", "music"]), tags())
         .prop_map(|(size, industry, tags)| vec![("size", size), ("industry", industry), ("tags", tags)]);
-    record(values)
-        .prop_map(move |record| Change::PutNode { kind: "Company".to_string(), key: key.clone(), record })
+    record(values).prop_map(move |record| Change::PutNode {
+        kind: "Company".to_string(),
+        key: key.clone(),
+        record,
+    })
 }
 
 fn put_node() -> BoxedStrategy<Change> {

@@ -34,7 +34,10 @@ fn with(line: usize, text: &str) -> Result<Matcher, MatcherError> {
 fn check_unknown(line: usize, text: &str, field: &str, got: &str, one_allowed: &str) {
     match with(line, text).unwrap_err() {
         MatcherError::Unknown { file, line: at, field: found_in, got: found, allowed } => {
-            assert_eq!((file.as_str(), at, found_in, found.as_str()), ("matchers/right.toml", line, field, got));
+            assert_eq!(
+                (file.as_str(), at, found_in, found.as_str()),
+                ("matchers/right.toml", line, field, got)
+            );
             assert!(allowed.iter().any(|name| name == one_allowed), "{allowed:?} lacks {one_allowed}");
             assert!(!allowed.contains(&found), "{found} is refused and allowed");
         }
@@ -74,21 +77,54 @@ fn right_matcher_is_accepted() {
 fn unknown_names_are_refused_with_those_that_would_do() {
     check_unknown(2, r#"from = "Membre""#, "from", "Membre", "Member");
     check_unknown(3, r#"to = "Brand""#, "to", "Brand", "Company");
-    check_unknown(4, r#"candidates = [{ signal = "lykes", cap = 1 }]"#, "candidates.signal", "lykes", "likes");
-    check_unknown(4, r#"candidates = [{ signal = "second", cap = 1 }]"#, "candidates.signal", "second", "all");
+    check_unknown(
+        4,
+        r#"candidates = [{ signal = "lykes", cap = 1 }]"#,
+        "candidates.signal",
+        "lykes",
+        "likes",
+    );
+    check_unknown(
+        4,
+        r#"candidates = [{ signal = "second", cap = 1 }]"#,
+        "candidates.signal",
+        "second",
+        "all",
+    );
     check_unknown(9, r#"shared = { relation = "LOVES" }"#, "relation", "LOVES", "LIKES");
     check_unknown(9, r#"walk = { relations = ["LIKES", "LOVES"] }"#, "relations", "LOVES", "LIKES");
     check_unknown(9, r#"near = { space = "pitch" }"#, "space", "pitch", "profile");
-    check_unknown(9, r#"near = { space = "profile", target_space = "pitch" }"#, "target_space", "pitch", "goals");
+    check_unknown(
+        9,
+        r#"near = { space = "profile", target_space = "pitch" }"#,
+        "target_space",
+        "pitch",
+        "goals",
+    );
     let error = with(9, r#"custom = "mine""#).unwrap_err();
-    assert!(matches!(&error, MatcherError::Unknown { field: "custom", allowed, .. } if allowed.is_empty()), "{error:?}");
+    assert!(
+        matches!(&error, MatcherError::Unknown { field: "custom", allowed, .. } if allowed.is_empty()),
+        "{error:?}"
+    );
 }
 
 #[test]
 fn attributes_of_the_wrong_kind_or_type_are_refused() {
     check_unknown(9, r#"overlap = { attribute = "industry" }"#, "attribute", "industry", "tags");
-    check_unknown(9, r#"fresh = { attribute = "reputation", half_life_days = 1.0 }"#, "attribute", "reputation", "active");
-    check_unknown(9, r#"close = { attribute = "momentum", scale = 1.0 }"#, "attribute", "momentum", "reputation");
+    check_unknown(
+        9,
+        r#"fresh = { attribute = "reputation", half_life_days = 1.0 }"#,
+        "attribute",
+        "reputation",
+        "active",
+    );
+    check_unknown(
+        9,
+        r#"close = { attribute = "momentum", scale = 1.0 }"#,
+        "attribute",
+        "momentum",
+        "reputation",
+    );
     check_unknown(
         13,
         r#"prior = { attribute = "reputation", count_attribute = "rank", strength = 1.0, scale = 5.0 }"#,
@@ -116,7 +152,14 @@ fn chains_that_break_are_refused() {
         "LIKES",
     );
     check_unknown(9, r#"shared = { relation = "COVERS" }"#, "relation", "COVERS", "WORKS");
-    check_range(9, r#"path = { steps = [{ relation = "LIKES" }] }"#, 9, "relation", "LIKES", "leads to Member");
+    check_range(
+        9,
+        r#"path = { steps = [{ relation = "LIKES" }] }"#,
+        9,
+        "relation",
+        "LIKES",
+        "leads to Member",
+    );
     check_range(
         9,
         r#"shared = { relation = "LIKES", target_relation = "WORKS" }"#,
@@ -137,7 +180,14 @@ fn numbers_out_of_range_are_refused() {
     check_range(8, "weight = 0.5\nhalf = inf", 9, "half", "inf", "above 0");
     check_range(8, "weight = 0.5\nhalf = 1.0\nfull = 1.0", 9, "half", "1.0", "not both");
     check_range(9, r#"shared = { relation = "LIKES", min_count = 0 }"#, 9, "min_count", "0", "at least 1");
-    check_range(9, r#"shared = { relation = "LIKES", half_life_days = -1.0 }"#, 9, "half_life_days", "-1", "above 0");
+    check_range(
+        9,
+        r#"shared = { relation = "LIKES", half_life_days = -1.0 }"#,
+        9,
+        "half_life_days",
+        "-1",
+        "above 0",
+    );
     check_range(9, r#"path = { steps = [] }"#, 9, "steps", "[]", "1 to 6");
     check_range(9, r#"walk = { relations = [] }"#, 9, "relations", "[]", "at least one");
     check_range(9, r#"walk = { relations = ["LIKES"], restart = 1.0 }"#, 9, "restart", "1.0", "at most 0.99");
@@ -176,7 +226,14 @@ fn a_signal_has_exactly_one_kind_of_evidence() {
 #[test]
 fn exclusions_and_diversity_have_exactly_one_rule() {
     check_range(16, "", 14, "exclusions", "partners", "exactly one of: steps, same");
-    check_range(16, "same = \"rank\"\nsteps = [{ relation = \"PARTNERS\" }]", 14, "exclusions", "partners", "exactly one");
+    check_range(
+        16,
+        "same = \"rank\"\nsteps = [{ relation = \"PARTNERS\" }]",
+        14,
+        "exclusions",
+        "partners",
+        "exactly one",
+    );
     let diversity = |text: &str| format!("{}\n[diversity]\n{text}", RIGHT[15]);
     check_range(16, &diversity("strength = 0.5"), 17, "diversity", "", "exactly one of: attribute, space");
     check_range(16, &diversity("space = \"profile\"\nstrength = 2.0"), 19, "strength", "2.0", "at most 1");
@@ -203,7 +260,10 @@ fn wrong_conditions_say_what_is_wrong() {
     };
     let filter = |text: &str| refused(5, &format!("filters = [{{ {text} }}]"));
     let unknown = filter(r#"attribute = "momentum", min = 1.0"#);
-    assert!(matches!(&unknown, ConditionError::UnknownAttribute { got, allowed } if got == "momentum" && allowed.len() == 7), "{unknown:?}");
+    assert!(
+        matches!(&unknown, ConditionError::UnknownAttribute { got, allowed } if got == "momentum" && allowed.len() == 7),
+        "{unknown:?}"
+    );
     assert_eq!(
         filter(r#"attribute = "reputation""#),
         ConditionError::TestCount { attribute: "reputation".to_string(), got: 0 }
@@ -215,11 +275,17 @@ fn wrong_conditions_say_what_is_wrong() {
     let wrong = filter(r#"attribute = "industry", above = 1.0"#);
     assert!(matches!(&wrong, ConditionError::WrongType { test: "above", .. }), "{wrong:?}");
     let wrong = filter(r#"attribute = "tags", matches_source = "reputation""#);
-    assert!(matches!(&wrong, ConditionError::WrongType { attribute, .. } if attribute == "reputation"), "{wrong:?}");
+    assert!(
+        matches!(&wrong, ConditionError::WrongType { attribute, .. } if attribute == "reputation"),
+        "{wrong:?}"
+    );
     assert_eq!(
         filter(r#"attribute = "reputation", min = inf"#),
         ConditionError::NotFinite { attribute: "reputation".to_string() }
     );
-    let edge = refused(16, r#"steps = [{ relation = "PARTNERS", where = [{ attribute = "mood", in = ["good"] }] }]"#);
+    let edge = refused(
+        16,
+        r#"steps = [{ relation = "PARTNERS", where = [{ attribute = "mood", in = ["good"] }] }]"#,
+    );
     assert!(matches!(&edge, ConditionError::UnknownAttribute { got, .. } if got == "mood"), "{edge:?}");
 }
