@@ -12,13 +12,10 @@ const TERM_UNITS_MAX: f64 = 549_755_813_888.0;
 
 /// `value` in units of 2^-24, rounded to nearest; negative and NaN become 0, and large values stop at 2^15.
 #[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to [0, 2^39] first; NaN casts to 0"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "clamped to [0, 2^39] first; NaN casts to 0")]
 pub(crate) fn units(value: f64) -> u64 {
-    (value * VALUE_UNITS + 0.5).clamp(0.0, TERM_UNITS_MAX) as u64
+    // By way of i64, which processors convert to in one instruction.
+    ((value * VALUE_UNITS + 0.5).clamp(0.0, TERM_UNITS_MAX) as i64).cast_unsigned()
 }
 
 /// The value of a number of units of 2^-24; exact below 2^53 units.

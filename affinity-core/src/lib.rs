@@ -9,6 +9,8 @@ mod matcher;
 mod scoring;
 mod ranking;
 mod engine;
+mod snapshot;
+pub mod evaluation;
 
 pub use self::engine::{
     AdHocSource, Counts, Engine, EngineBuilder, EngineError, Link, Observer, Query, QueryError, QuerySource,
@@ -27,3 +29,4 @@ pub use self::signals::{
     PATH_FRONTIER_MAX, PATH_STEPS_MAX, Reading, SHARED_NEIGHBORS_MAX, Scratch, Signal, SuccessPattern,
     WALK_ROUNDS_MAX, WalkParams, walk_edges_max,
 };
+pub use self::snapshot::{SnapshotError, Verification};

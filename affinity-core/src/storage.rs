@@ -1,22 +1,45 @@
-//! Immutable slices that engine versions share.
+//! Immutable slices that engine versions share, in memory of their own or in place in a mapped snapshot.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-/// An immutable slice with a cheap clone, owned by all its holders together.
+use crate::snapshot::MappedFile;
+
+/// An immutable slice with a cheap clone: owned by all its holders together, or part of a mapped file that
+/// they keep open together.
 #[derive(Clone, Debug)]
-pub struct Slab<T>(Arc<[T]>);
+pub struct Slab<T>(Place<T>);
+
+#[derive(Clone, Debug)]
+enum Place<T> {
+    Owned(Arc<[T]>),
+    /// Elements of the file seen as one long array of `T`.
+    Mapped(Arc<MappedFile>, Range<usize>),
+}
 
 impl<T> From<Vec<T>> for Slab<T> {
     fn from(items: Vec<T>) -> Self {
-        Self(items.into())
+        Self(Place::Owned(items.into()))
     }
 }
 
-impl<T> Deref for Slab<T> {
+impl<T: bytemuck::Pod> Slab<T> {
+    /// Elements `range` of a file seen as one long array of `T`; `None` when the file ends before.
+    pub(crate) fn mapped(file: &Arc<MappedFile>, range: Range<usize>) -> Option<Self> {
+        file.as_array::<T>().get(range.clone())?;
+        Some(Self(Place::Mapped(Arc::clone(file), range)))
+    }
+}
+
+impl<T: bytemuck::Pod> Deref for Slab<T> {
     type Target = [T];
 
+    #[inline]
     fn deref(&self) -> &[T] {
-        &self.0
+        match &self.0 {
+            Place::Owned(items) => items,
+            // In bounds: checked when the slab was made, and a map never changes its length.
+            Place::Mapped(file, range) => &file.as_array::<T>()[range.clone()],
+        }
     }
 }

@@ -15,7 +15,17 @@
 
 pub mod config;
 pub mod observability;
+pub mod egress;
 pub mod database;
 pub mod catalog;
+pub mod embedding;
 pub mod generation;
+pub mod projection;
+pub mod problem;
+pub mod matching;
+pub mod ui;
+pub mod openapi;
+pub mod hosting;
+pub mod health;
+pub mod router;
 pub mod serve;

@@ -3,14 +3,17 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
 use crate::database::{Database, DatabaseError, migrate};
+use crate::hosting::{HostingError, embedder, host_platforms};
+use crate::matching::{Matching, ScoringPool};
+use crate::observability::{MetricsError, install_metrics};
+use crate::router::router;
 
 /// Why the server ended before it was told to.
 #[derive(Debug)]
@@ -28,6 +31,16 @@ pub enum ServeError {
         /// What the system answered.
         source: io::Error,
     },
+    /// A platform cannot be served.
+    Hosting {
+        /// What was met.
+        source: HostingError,
+    },
+    /// Metrics cannot be collected.
+    Metrics {
+        /// What was met.
+        source: MetricsError,
+    },
     /// Signals cannot be waited for, or connections not accepted.
     System {
         /// What the system answered.
@@ -39,11 +52,10 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Database { source } => source.fmt(f),
+            Self::Hosting { source } => source.fmt(f),
+            Self::Metrics { source } => source.fmt(f),
             Self::Bind { addr, .. } => {
-                write!(
-                    f,
-                    "cannot listen on {addr}; choose another with --addr or AFFINITY_ADDR"
-                )
+                write!(f, "cannot listen on {addr}; choose another with --addr or AFFINITY_ADDR")
             }
             Self::System { .. } => write!(f, "the system does not let the server run"),
         }
@@ -54,8 +66,16 @@ impl std::error::Error for ServeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Database { source } => source.source(),
+            Self::Hosting { source } => source.source(),
+            Self::Metrics { source } => source.source(),
             Self::Bind { source, .. } | Self::System { source } => Some(source),
         }
+    }
+}
+
+impl From<HostingError> for ServeError {
+    fn from(source: HostingError) -> Self {
+        Self::Hosting { source }
     }
 }
 
@@ -87,19 +107,10 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     Ok(stopped?)
 }
 
-async fn serve_from(
-    config: &Config,
-    database: &Database,
-    mut stop: StopSignals,
-) -> Result<(), ServeError> {
+async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals) -> Result<(), ServeError> {
     tracing::info!("database at {}", database.place());
-    if database
-        .embedded()
-        .is_some_and(|embedded| embedded.is_attached())
-    {
-        tracing::warn!(
-            "another process keeps this data directory's database; it ends with that process"
-        );
+    if database.embedded().is_some_and(|embedded| embedded.is_attached()) {
+        tracing::warn!("another process keeps this data directory's database; it ends with that process");
     }
     tokio::select! {
         () = stop.received() => return Ok(()),
@@ -107,19 +118,36 @@ async fn serve_from(
     };
     let listener = TcpListener::bind(config.addr)
         .await
-        .map_err(|source| ServeError::Bind {
-            addr: config.addr,
-            source,
-        })?;
-    let addr = listener
-        .local_addr()
-        .map_err(|source| ServeError::System { source })?;
-    tracing::info!("listening on http://{addr}");
-    let router = Router::new().route("/livez", get(|| async { "ok\n" }));
-    axum::serve(listener, router)
+        .map_err(|source| ServeError::Bind { addr: config.addr, source })?;
+    let addr = listener.local_addr().map_err(|source| ServeError::System { source })?;
+    let metrics = install_metrics().map_err(|source| ServeError::Metrics { source })?;
+    let embedder = Arc::new(embedder(&config.embeddings)?);
+    let platforms = tokio::select! {
+        () = stop.received() => return Ok(()),
+        hosted = host_platforms(config, database.pool(), &embedder) => hosted?,
+    };
+    let matching = Arc::new(Matching::new(platforms, ScoringPool::new(&config.matching), embedder));
+    introduce(addr, &matching).await;
+    let served = axum::serve(listener, router(Arc::clone(&matching), metrics))
         .with_graceful_shutdown(async move { stop.received().await })
         .await
-        .map_err(|source| ServeError::System { source })
+        .map_err(|source| ServeError::System { source });
+    for hosted in Arc::into_inner(matching).map(Matching::into_platforms).into_iter().flatten() {
+        hosted.1.into_live().stop().await;
+    }
+    served
+}
+
+/// Says where the server is, what it holds, and what to try first.
+async fn introduce(addr: SocketAddr, matching: &Matching) {
+    tracing::info!("listening on http://{addr}");
+    for (name, hosted) in matching.platforms() {
+        let counts = hosted.engine().counts();
+        tracing::info!("{name}: {} nodes, {} edges, {} vectors", counts.nodes, counts.edges, counts.vectors);
+        if let Some((matcher, id)) = matching.first_try(name).await {
+            tracing::info!("try: curl 'http://{addr}/match/{name}/{matcher}/{id}?limit=10'");
+        }
+    }
 }
 
 /// The signals that ask the server to stop.
@@ -130,10 +158,7 @@ struct StopSignals {
 
 impl StopSignals {
     fn install() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     async fn received(&mut self) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::exact::{WEIGHT_UNITS, quantize_weight};
-use crate::graph::{Key, NodeId, Sight, Step, type_of};
+use crate::graph::{Key, NodeId, Sight, Step, Viewer, type_of};
 use crate::matcher::Matcher;
 use crate::ranking::{Allowed, diversify};
 use crate::scoring::{Answer, Contribution, Cut, Explanation, FeatureMatrix, Header, Match, sentence};
@@ -73,7 +73,7 @@ impl Engine {
                     timings_us: BTreeMap::new(),
                     truncated: !cuts.is_empty(),
                     cuts,
-                    degraded: self.degraded.to_vec(),
+                    degraded: self.degraded(),
                     diversity,
                 })
             }
@@ -112,7 +112,7 @@ impl Engine {
             header: self.header(query, matcher, &context),
             target: explain.one(None, node, &|signal| features.value(signal, 0)),
             dropped: allowed.dropped(node),
-            degraded: self.degraded.to_vec(),
+            degraded: self.degraded(),
         })
     }
 
@@ -196,7 +196,7 @@ impl Engine {
 
     fn source(&self, query: &Query, matcher: &Matcher) -> Result<Source, QueryError> {
         match &query.source {
-            QuerySource::AdHoc(source) => self.ad_hoc(source, matcher),
+            QuerySource::AdHoc(source) => self.ad_hoc(source, matcher, &query.viewer),
             QuerySource::Node(key) => {
                 let nodes = self.graph.nodes(matcher.from);
                 let sight = Sight::new(&query.viewer, self.graph.audiences());
@@ -210,7 +210,12 @@ impl Engine {
         }
     }
 
-    fn ad_hoc(&self, described: &AdHocSource, matcher: &Matcher) -> Result<Source, QueryError> {
+    fn ad_hoc(
+        &self,
+        described: &AdHocSource,
+        matcher: &Matcher,
+        viewer: &Viewer,
+    ) -> Result<Source, QueryError> {
         at_most("links", described.links.len(), LINKS_MAX)?;
         let schema = self.schema();
         let kind = &schema.kinds()[matcher.from.index()];
@@ -236,17 +241,19 @@ impl Engine {
             self.spaces[id.index()].prepare(vector)?;
             vectors.insert(id, vector.clone());
         }
+        let (cells, words) = cells_of(&self.graph, matcher.from, &described.attributes);
         let mut source = Source {
             kind: matcher.from,
             node: None,
             key: Key::from(""),
             name: described.name.clone(),
-            cells: cells_of(&self.graph, matcher.from, &described.attributes),
+            cells,
+            words,
             links: std::collections::HashMap::new(),
             vectors,
         };
         for link in &described.links {
-            self.add_link(link, matcher, &mut source)?;
+            self.add_link(link, matcher, viewer, &mut source)?;
         }
         for steps in source.links.values_mut() {
             steps.sort_by_key(|step| step.target);
@@ -259,6 +266,7 @@ impl Engine {
         &self,
         link: &super::query::Link,
         matcher: &Matcher,
+        viewer: &Viewer,
         source: &mut Source,
     ) -> Result<(), QueryError> {
         let schema = self.schema();
@@ -287,9 +295,8 @@ impl Engine {
         })?;
         let kind = ends(declared);
         let nodes = self.graph.nodes(kind);
-        let found = nodes
-            .find(&link.key)
-            .filter(|node| matches!(nodes.audience(*node), crate::graph::EVERYONE | crate::graph::MEMBERS));
+        let sight = Sight::new(viewer, self.graph.audiences());
+        let found = nodes.find(&link.key).filter(|node| sight.sees(nodes.audience(*node)));
         let target = found.ok_or_else(|| QueryError::UnknownNode {
             kind: schema.kinds()[kind.index()].name.clone(),
             key: link.key.clone(),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::graph::{Change, Graph, Key, KindId, NodeId, Schema, SpaceId, VectorEdit};
 use crate::matcher::Matcher;
 use crate::signals::{Models, NodeRef, SuccessPattern};
+use crate::snapshot::{Unverified, Verification};
 use crate::vector::{Kernel, Metric, Space, SpaceParams, VectorChange};
 
 use super::error::EngineError;
@@ -58,8 +59,10 @@ pub struct Engine {
     pub(crate) models: Arc<Models>,
     pub(crate) models_version: Arc<str>,
     pub(crate) version: Arc<str>,
-    /// Said in every answer.
+    /// Said in every answer, besides what [`Engine::degraded`] adds.
     pub(crate) degraded: Arc<[String]>,
+    /// For an engine from a snapshot: the checksums left for later.
+    pub(crate) unverified: Option<Arc<Unverified>>,
 }
 
 /// How much an engine holds.
@@ -147,6 +150,7 @@ impl EngineBuilder {
             models: Arc::new(models),
             version: self.version.into(),
             degraded: Arc::default(),
+            unverified: None,
         })
     }
 }
@@ -215,6 +219,17 @@ impl Engine {
         Self { degraded: degraded.into(), ..self }
     }
 
+    /// What every answer of this version says that it could not use.
+    #[must_use]
+    pub fn degraded(&self) -> Vec<String> {
+        let snapshot = match self.verification() {
+            Verification::Done => None,
+            Verification::Pending => Some("snapshot checksums not yet verified"),
+            Verification::Damaged => Some("snapshot is damaged, rebuild the engine"),
+        };
+        self.degraded.iter().cloned().chain(snapshot.map(str::to_string)).collect()
+    }
+
     /// What the data is called.
     #[must_use]
     pub fn version(&self) -> &str {
@@ -276,12 +291,9 @@ impl Engine {
     #[must_use]
     pub fn find_by_name(&self, kind: KindId, text: &str, limit: usize) -> Vec<NodeRef> {
         let wanted = text.to_lowercase();
-        let nodes = self.graph.nodes(kind);
-        let ids = (0..nodes.node_count()).filter_map(NodeId::from_index);
-        let readable =
-            |node: &NodeId| matches!(nodes.audience(*node), crate::graph::EVERYONE | crate::graph::MEMBERS);
-        let mut found: Vec<(String, NodeRef)> = ids
-            .filter(readable)
+        let mut found: Vec<(String, NodeRef)> = self
+            .readable(kind)
+            .into_iter()
             .map(|node| (self.graph.name(kind, node).to_lowercase(), node))
             .filter(|(name, _)| name.contains(&wanted))
             .map(|(name, node)| (name, self.node_ref(kind, node)))
@@ -289,6 +301,23 @@ impl Engine {
         found.sort_by(|(a, left), (b, right)| a.cmp(b).then_with(|| left.id.cmp(&right.id)));
         found.truncate(limit);
         found.into_iter().map(|(_, node)| node).collect()
+    }
+
+    /// The nodes with the smallest keys that everyone signed in may read. O(nodes of the kind).
+    #[must_use]
+    pub fn first_by_key(&self, kind: KindId, limit: usize) -> Vec<NodeRef> {
+        let mut readable = self.readable(kind);
+        let nodes = self.graph.nodes(kind);
+        readable.sort_unstable_by(|a, b| nodes.key(*a).cmp(nodes.key(*b)));
+        readable.into_iter().take(limit).map(|node| self.node_ref(kind, node)).collect()
+    }
+
+    /// The nodes that everyone signed in may read.
+    fn readable(&self, kind: KindId) -> Vec<NodeId> {
+        let nodes = self.graph.nodes(kind);
+        let is_readable =
+            |node: &NodeId| matches!(nodes.audience(*node), crate::graph::EVERYONE | crate::graph::MEMBERS);
+        (0..nodes.node_count()).filter_map(NodeId::from_index).filter(is_readable).collect()
     }
 
     /// Which shared neighbors went with success, for a `pattern` signal of a matcher.

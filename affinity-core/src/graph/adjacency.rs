@@ -187,7 +187,7 @@ impl AdjacencyPage {
         Run { block: &self.block, first: self.offsets[slot] as usize, end: self.offsets[slot + 1] as usize }
     }
 
-    fn blocks(&self) -> impl Iterator<Item = &EdgeBlock> {
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = &EdgeBlock> {
         std::iter::once(&self.block)
             .chain(self.hubs.iter().flat_map(|(_, chunks)| chunks.iter().map(Arc::as_ref)))
     }

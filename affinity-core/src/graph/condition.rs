@@ -6,6 +6,7 @@ use super::column::Cell;
 use super::data::Graph;
 use super::record::Timestamp;
 use super::schema::{AttributeType, Attributes};
+use crate::exact::narrow;
 
 /// Values that one condition may list.
 pub const CONDITION_VALUES_MAX: usize = 10_000;
@@ -237,6 +238,11 @@ impl Condition {
             ids.sort_unstable();
             ids
         };
+        // Weights are singles: a bound of 0.7 must mean the same number as a weight of 0.7.
+        let bound = |bound: Option<f64>| match place {
+            Place::Weight => bound.map(|bound| f64::from(narrow(bound))),
+            _ => bound,
+        };
         let range = |low: Option<f64>, high: Option<f64>| Accepts::Range {
             low: low.unwrap_or(f64::NEG_INFINITY),
             high: high.unwrap_or(f64::INFINITY),
@@ -254,12 +260,12 @@ impl Condition {
             }
         } else if let Some(after) = self.after_as_of {
             Accepts::Time { as_of: as_of.micros(), after }
-        } else if let Some(above) = self.above {
+        } else if let Some(above) = bound(self.above) {
             range(Some(above.next_up()), None)
-        } else if let Some(below) = self.below {
+        } else if let Some(below) = bound(self.below) {
             range(None, Some(below.next_down()))
         } else {
-            range(self.min, self.max)
+            range(bound(self.min), bound(self.max))
         };
         Test { place, accepts, or_absent: self.or_absent }
     }

@@ -10,7 +10,7 @@ use super::key::{AttributeId, Key, KindId, NodeId, RelationId, SpaceId};
 use super::node_table::NodeTable;
 use super::record::{Change, EdgeKey, EdgeRecord, NodeRecord, Timestamp, Value};
 use super::schema::{AttributeType, Attributes, Parallel, Schema};
-use super::terms::{Audiences, Interner};
+use super::terms::{Audiences, Interner, QueryWords};
 use crate::vector::{NewVector, VectorChange};
 
 /// Why a change was refused. Nothing of the batch it came in has been applied.
@@ -181,7 +181,11 @@ impl Graph {
 
     /// A cell as the outside world writes it.
     pub(crate) fn value(&self, cell: &Cell) -> Option<Value> {
-        let term = |id: u32| self.terms.get(id).to_string();
+        Self::value_with(cell, &|id| self.terms.get(id).to_string())
+    }
+
+    /// As [`Graph::value`], where `term` knows the texts.
+    pub(crate) fn value_with(cell: &Cell, term: &dyn Fn(u32) -> String) -> Option<Value> {
         match cell {
             Cell::Absent => None,
             Cell::Number(number) => Some(Value::Number(*number)),
@@ -196,18 +200,17 @@ impl Graph {
         }
     }
 
-    /// A cell for a value that comes with a query: texts the graph has never seen become `unknown` terms.
-    pub(crate) fn query_cell(&self, value: &Value) -> Cell {
-        let term = |text: &String| self.terms.find(text);
+    /// A cell for a value that comes with a query; texts that the graph does not know go to `words`.
+    ///
+    /// Whether it knows a text depends on history and on what the viewer may not read, so both sorts must act alike.
+    pub(crate) fn query_cell(&self, value: &Value, words: &mut QueryWords) -> Cell {
+        let mut term = |text: &String| self.terms.find(text).unwrap_or_else(|| words.id(text));
         match value {
             Value::Number(number) if number.is_finite() => Cell::Number(*number),
             Value::Number(_) => Cell::Absent,
-            Value::Category(text) => term(text).map_or(Cell::Absent, Cell::Category),
+            Value::Category(text) => Cell::Category(term(text)),
             Value::Tags(tags) => {
-                // Unknown tags match nothing, but count in the size of the set: each gets an id from the top.
-                let unknown = (0..u32::MAX).rev();
-                let mut ids: Vec<u32> =
-                    tags.iter().zip(unknown).map(|(tag, unknown)| term(tag).unwrap_or(unknown)).collect();
+                let mut ids: Vec<u32> = tags.iter().map(term).collect();
                 ids.sort_unstable();
                 ids.dedup();
                 Cell::Tags(ids.into())

@@ -77,6 +77,16 @@ impl<'a> Hop<'a> {
         }
     }
 
+    /// Reads edges that are kept apart as one with the sum of their weights, for whoever counts neighbors.
+    ///
+    /// Their own order is that of their origins' ids, which depend on history.
+    pub(crate) fn merged(mut self) -> Self {
+        if self.parallel == Parallel::Apart {
+            (self.parallel, self.edges_are_plain, self.is_plain) = (Parallel::Sum, false, false);
+        }
+        self
+    }
+
     /// The kind that the step leads to.
     pub(crate) fn to(&self) -> KindId {
         self.to
@@ -102,10 +112,31 @@ impl<'a> Hop<'a> {
         degree
     }
 
+    /// The targets of [`Hop::visit`], for those who need no more: weights and times are not read.
+    // hot
+    #[inline]
+    pub(crate) fn visit_targets(&self, index: usize, mut visit: impl FnMut(NodeId)) {
+        if self.is_plain {
+            let targets = self.adjacency.runs(index).flat_map(Run::targets);
+            targets.for_each(|target| visit(NodeId::from_raw(*target)));
+        } else {
+            self.visit(index, &mut |step| visit(step.target));
+        }
+    }
+
     /// Calls `visit` for each edge of the node at `index` that the viewer may read and whose target he may read.
     ///
     /// Targets come in ascending order; parallel edges are merged as the relation says.
     pub(crate) fn visit(&self, index: usize, visit: &mut dyn FnMut(Step)) {
+        if self.is_plain {
+            for run in self.adjacency.runs(index) {
+                for (position, target) in run.targets().iter().enumerate() {
+                    let (weight, time) = (run.weight(position), run.time(position));
+                    visit(Step { target: NodeId::from_raw(*target), weight, time });
+                }
+            }
+            return;
+        }
         let mut held: Option<Held> = None;
         for run in self.adjacency.runs(index) {
             for (position, target) in run.targets().iter().enumerate() {

@@ -25,4 +25,4 @@ pub(crate) use self::data::{Graph, RelationTable, VectorEdit, type_of};
 pub(crate) use self::hop::{Hop, Step};
 pub(crate) use self::node_table::{NodePage, NodeTable, PAGE_NODES, page_and_slot};
 pub(crate) use self::schema::line_of;
-pub(crate) use self::terms::{Audiences, EVERYONE, Interner, MEMBERS, NOBODY, Sight};
+pub(crate) use self::terms::{Audiences, EVERYONE, Interner, MEMBERS, NOBODY, QueryWords, Sight};

@@ -113,7 +113,8 @@ pub struct NodeRecord {
 /// An edge's data; the whole of it, each time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EdgeRecord {
-    /// Strength, finite and not negative; ignored unless the relation is weighted.
+    /// Strength, finite and not negative; ignored unless the relation is weighted. Sums and shares of weights count
+    /// in steps of 2^-24 and take anything above 32,768 for that much.
     pub weight: f32,
     /// When; ignored unless the relation is timed. Kept in seconds, from 1970 to 2106.
     pub at: Option<Timestamp>,

@@ -38,6 +38,19 @@ impl<T: Eq + Hash> Default for Interner<T> {
 }
 
 impl<T: Eq + Hash + Clone> Interner<T> {
+    /// A set with these values, whose ids are their positions; `None` when two are equal or there are too many.
+    pub(crate) fn from_values(values: Vec<T>) -> Option<Self> {
+        let mut base =
+            Interned { values: Vec::with_capacity(values.len()), ids: HashMap::with_capacity(values.len()) };
+        for value in values {
+            let id = push(&mut base, 0, value)?;
+            if base.ids.len() <= id as usize {
+                return None; // an equal value was there
+            }
+        }
+        Some(Self { base: Arc::new(base), recent: Interned::default() })
+    }
+
     /// The id of `value`, which joins the set when it is new; `None` after 2^32 values.
     pub(crate) fn intern(&mut self, value: T) -> Option<u32> {
         if let Some(id) = self.find(&value) {
@@ -85,6 +98,29 @@ fn push<T: Eq + Hash>(part: &mut Interned<T>, before: usize, value: T) -> Option
     Some(id)
 }
 
+/// Texts of one query that the graph does not know: their ids count down from the top, below `NO_CATEGORY`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct QueryWords(Vec<String>);
+
+/// Id of the first word of a query.
+const FIRST_WORD: u32 = u32::MAX - 1;
+
+impl QueryWords {
+    /// The id of a word, the same each time.
+    pub(super) fn id(&mut self, text: &str) -> u32 {
+        let place = self.0.iter().position(|known| known == text).unwrap_or(self.0.len());
+        if place == self.0.len() {
+            self.0.push(text.to_string());
+        }
+        FIRST_WORD - u32::try_from(place).unwrap_or(FIRST_WORD) // a query does not hold 2^32 words
+    }
+
+    /// The word behind an id; `None` for terms of the graph.
+    pub(crate) fn get(&self, id: u32) -> Option<&str> {
+        self.0.get(FIRST_WORD.checked_sub(id)? as usize).map(String::as_str)
+    }
+}
+
 /// Id of [`Audience::Everyone`].
 pub(crate) const EVERYONE: u32 = 0;
 /// Id of [`Audience::Members`].
@@ -107,6 +143,14 @@ impl Default for Audiences {
 }
 
 impl Audiences {
+    /// The audiences of a snapshot, by id; `None` when two are equal or the three with fixed ids are not first.
+    pub(crate) fn from_values(values: Vec<Audience>) -> Option<Self> {
+        let fixed = Self::default();
+        let has_fixed = values.len() >= fixed.count()
+            && fixed.values().zip(&values).all(|(fixed, value)| fixed.as_ref() == value);
+        if has_fixed { Interner::from_values(values).map(Self) } else { None }
+    }
+
     pub(crate) fn intern(&mut self, audience: &Audience) -> Option<u32> {
         self.0.intern(audience.clone())
     }

@@ -4,6 +4,8 @@ use crate::graph::NodeId;
 
 /// Nodes per block of the touched map: one page.
 const BLOCK_NODES: usize = 64;
+/// One block in this many is looked at to guess where a cap will cut.
+const SAMPLED_BLOCKS: usize = 16;
 
 /// One exact sum per node of a kind, and a map of where anything was added.
 ///
@@ -44,6 +46,18 @@ impl Accumulator {
         }
     }
 
+    /// Adds `term(weight)` to each of `targets`, which are as many as the weights.
+    // hot
+    #[inline]
+    pub(crate) fn add_each(&mut self, targets: &[u32], weights: &[f32], term: impl Fn(f32) -> u64) {
+        let (sums, touched) = (self.sums.as_mut_slice(), self.touched.as_mut_slice());
+        for (target, weight) in targets.iter().zip(weights) {
+            let index = *target as usize;
+            sums[index] += term(*weight); // the callers' caps keep sums far below 2^64
+            touched[index / BLOCK_NODES] = 1;
+        }
+    }
+
     /// Raises the sum of `target` to at least `term`.
     pub(crate) fn raise(&mut self, target: NodeId, term: u64) {
         let index = target.index();
@@ -62,15 +76,59 @@ impl Accumulator {
         self.sums.get(node.index()).copied().unwrap_or(0)
     }
 
+    /// The sums of each touched block with the index of its first node, in ascending order.
+    #[inline]
+    fn blocks(&self) -> impl Iterator<Item = (usize, &[u64])> {
+        let blocks = self.touched.iter().zip(self.sums.chunks_exact(BLOCK_NODES)).enumerate();
+        blocks
+            .filter(|(_, (touched, _))| **touched != 0)
+            .map(|(block, (_, sums))| (block * BLOCK_NODES, sums))
+    }
+
+    /// Calls `visit` with each node that has a sum, of which `mask` lets `from..below` through, in ascending order.
+    ///
+    /// What `visit` returns becomes the new `from`. Blocks without such a sum cost one look at each sum.
+    // hot
+    #[inline]
+    pub(crate) fn for_each_within(
+        &self,
+        mask: u64,
+        (mut from, below): (u64, u64),
+        mut visit: impl FnMut(NodeId, u64) -> u64,
+    ) {
+        for (first, sums) in self.blocks() {
+            // A fold without an early end, which the compiler unrolls; most blocks of a long list have nothing.
+            if sums.iter().fold(0, |most, sum| (sum & mask).max(most)) < from {
+                continue;
+            }
+            for (offset, sum) in sums.iter().enumerate() {
+                if *sum != 0 && sum & mask >= from && sum & mask < below {
+                    if let Some(node) = NodeId::from_index(first + offset) {
+                        from = visit(node, *sum);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A sum under `mask` that about `count` nodes reach, from a sample; 0 where there are few nodes anyway.
+    pub(crate) fn likely_floor(&self, mask: u64, count: usize) -> u64 {
+        let mut sample: Vec<u64> = Vec::new();
+        let sampled = self.blocks().step_by(SAMPLED_BLOCKS).flat_map(|(_, sums)| sums);
+        sample.extend(sampled.map(|sum| sum & mask).filter(|sum| *sum != 0));
+        let place = count / SAMPLED_BLOCKS;
+        if place * 4 >= sample.len() {
+            return 0;
+        }
+        let (_, floor, _) = sample.select_nth_unstable_by(place, |a, b| b.cmp(a));
+        *floor
+    }
+
     /// Calls `visit` with each node whose sum is not 0, in ascending order.
     // hot
     pub(crate) fn for_each(&self, visit: &mut dyn FnMut(NodeId, u64)) {
-        for (block, touched) in self.touched.iter().enumerate() {
-            if *touched == 0 {
-                continue;
-            }
-            let first = block * BLOCK_NODES;
-            for (offset, sum) in self.sums[first..first + BLOCK_NODES].iter().enumerate() {
+        for (first, sums) in self.blocks() {
+            for (offset, sum) in sums.iter().enumerate() {
                 if *sum != 0 {
                     if let Some(node) = NodeId::from_index(first + offset) {
                         visit(node, *sum);

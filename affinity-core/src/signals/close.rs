@@ -65,6 +65,18 @@ impl Signal for Close {
 }
 
 impl CloseReading<'_> {
+    /// The source's; looked up by text, for its value may be one that no node has.
+    fn own_number(&self) -> Option<f64> {
+        let source = self.context.source;
+        match &source.cells[self.signal.source_attribute.index()] {
+            Cell::Category(term) => {
+                let own = source.text(self.context.graph, *term);
+                self.signal.order.iter().position(|known| known == own).map(count_of)
+            }
+            cell => self.number(cell),
+        }
+    }
+
     fn number(&self, cell: &Cell) -> Option<f64> {
         match cell {
             Cell::Number(number) => Some(*number),
@@ -78,9 +90,7 @@ impl CloseReading<'_> {
 
 impl Reading for CloseReading<'_> {
     fn measure(&self, candidates: &[NodeId], raw: &mut [f64]) {
-        let Some(own) = self.number(&self.context.source.cells[self.signal.source_attribute.index()]) else {
-            return;
-        };
+        let Some(own) = self.own_number() else { return };
         for (candidate, raw) in candidates.iter().zip(raw) {
             if let Some(other) = self.number(&self.context.target_cell(*candidate, self.signal.attribute)) {
                 *raw = libm::exp(-(own - other).abs() / self.signal.scale);

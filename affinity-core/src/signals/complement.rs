@@ -66,7 +66,7 @@ impl Signal for Complement {
     fn read<'q>(&'q self, context: Context<'q>, _: &mut Scratch) -> Box<dyn Reading + 'q> {
         let source = context.source.cells[self.source_attribute.index()].clone();
         let own = match &source {
-            Cell::Category(term) => self.table.get(context.graph.terms().get(*term).as_str()),
+            Cell::Category(term) => self.table.get(context.source.text(context.graph, *term)),
             _ => None,
         };
         let fit = |(text, fit): (&String, &f64)| Some((context.graph.terms().find(text)?, *fit));

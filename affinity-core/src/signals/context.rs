@@ -45,7 +45,7 @@ impl<'a> Context<'a> {
     /// An attribute of the source; `None` when it is absent or not declared.
     #[must_use]
     pub fn source_value(&self, attribute: &str) -> Option<crate::graph::Value> {
-        self.graph.value(&self.source.cell(self.graph, attribute))
+        self.source.value(self.graph, &self.source.cell(self.graph, attribute))
     }
 
     pub(crate) fn node_ref(&self, kind: KindId, node: NodeId) -> NodeRef {

@@ -15,7 +15,7 @@ use crate::graph::{
 /// A statistic that a signal wants.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ModelRequest {
-    /// How many edges of a relation each node has, seen from the sources or, reversed, from the targets.
+    /// How many neighbors each node has over a relation, seen from the sources or, reversed, from the targets.
     Degree { relation: RelationId, reversed: bool },
     /// The mean of a number over the nodes of a kind.
     Mean { kind: KindId, attribute: AttributeId },
@@ -116,7 +116,7 @@ impl Models {
         models
     }
 
-    /// Edges of a node when the model was fitted, at least 2.
+    /// Neighbors of a node when the model was fitted, at least 2.
     pub(crate) fn degree(&self, graph: &Graph, relation: RelationId, reversed: bool, key: &Key) -> u32 {
         let request = ModelRequest::Degree { relation, reversed };
         let known = self.degrees.get(&request.name(graph)).and_then(|degrees| degrees.get(key));
@@ -175,7 +175,8 @@ fn fit_degrees(graph: &Graph, relation: RelationId, reversed: bool) -> BTreeMap<
     let declared = &graph.schema().relations()[relation.index()];
     let kind = if reversed { declared.to } else { declared.from };
     let hop =
-        Hop::new(graph, relation, reversed, Vec::new(), Sight::new(&ANY_MEMBER, graph.audiences()), false);
+        Hop::new(graph, relation, reversed, Vec::new(), Sight::new(&ANY_MEMBER, graph.audiences()), false)
+            .merged();
     let mut degrees = BTreeMap::new();
     for node in node_ids(graph, kind).filter(|node| is_public(graph.nodes(kind).audience(*node))) {
         let degree = u32::try_from(hop.visible_degree(node.index())).unwrap_or(u32::MAX);

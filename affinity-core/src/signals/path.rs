@@ -201,7 +201,7 @@ impl Path {
         match self.normalize {
             Normalize::Degree => {
                 if leaving > 0.0 {
-                    weight / leaving
+                    value_of(units(weight)) / leaving // in the units of the sum: shares never exceed 1 together
                 } else {
                     0.0
                 }

@@ -144,11 +144,13 @@ impl Shared {
 
 impl Signal for Shared {
     fn read<'q>(&'q self, context: Context<'q>, scratch: &mut Scratch) -> Box<dyn Reading + 'q> {
-        let hop = context.hop(self.relation, self.reversed, &self.conditions, self.past_audience);
+        // Parallel edges lead to one neighbor: it counts once, with all their weight.
+        let hop = context.hop(self.relation, self.reversed, &self.conditions, self.past_audience).merged();
         // The same conditions hold on the far side when it is the same relation.
         let far = if self.target_relation == self.relation { self.conditions.as_slice() } else { &[] };
-        let onward = context.hop(self.target_relation, !self.target_reversed, far, self.past_audience);
-        let back = context.hop(self.target_relation, self.target_reversed, far, self.past_audience);
+        let to_far =
+            |reversed| context.hop(self.target_relation, reversed, far, self.past_audience).merged();
+        let (onward, back) = (to_far(!self.target_reversed), to_far(self.target_reversed));
         let decay = Decay::new(self.half_life_days, context.as_of);
         let middle_kind = hop.to();
         let weigh = |weight: f32, time: u32| match self.formula {
@@ -225,11 +227,7 @@ fn add_neighbors(sums: &mut Accumulator, onward: &Hop<'_>, middle: &Middle, deca
         let is_decayed = formula != Formula::Count && decay.is_on() && !times.is_empty();
         match (is_weighted, is_decayed) {
             (false, false) => sums.add_to_all(targets, term(middle.scale)),
-            (true, false) => {
-                for (target, weight) in targets.iter().zip(weights) {
-                    sums.add(NodeId::from_raw(*target), term(middle.scale * f64::from(*weight)));
-                }
-            }
+            (true, false) => sums.add_each(targets, weights, |weight| term(middle.scale * f64::from(weight))),
             (false, true) => {
                 for (target, time) in targets.iter().zip(times) {
                     sums.add(NodeId::from_raw(*target), term(middle.scale * decay.factor(*time)));
@@ -287,11 +285,7 @@ impl SharedReading<'_> {
 impl Reading for SharedReading<'_> {
     fn expand(&self, cap: usize, allows: &dyn Fn(NodeId) -> bool) -> Expansion {
         let mut shortlist = Shortlist::new(cap, self.context.graph.nodes(self.context.to), allows);
-        self.sums.for_each(&mut |node, packed| {
-            if packed >> COUNT_SHIFT >= self.signal.min_count {
-                shortlist.offer(node, packed & SUM_MASK);
-            }
-        });
+        shortlist.offer_all(&self.sums, SUM_MASK, |packed| packed >> COUNT_SHIFT >= self.signal.min_count);
         let mut expansion = shortlist.finish();
         expansion.is_cut |= self.is_cut;
         expansion

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::accumulator::Accumulator;
 use crate::graph::{NodeId, NodeTable};
 
 /// Keeps the `cap` best of the nodes offered to it: highest sum first, ties by external key.
@@ -66,6 +67,35 @@ impl<'a> Shortlist<'a> {
         }
     }
 
+    /// The least sum that can still change the list: 0 while anything can.
+    #[inline]
+    pub(crate) fn floor(&self) -> u64 {
+        match self.heap.first() {
+            Some(worst) if self.is_cut && self.heap.len() >= self.cap => worst.0,
+            _ => 0,
+        }
+    }
+
+    /// Offers the nodes that have a sum which `counts` accepts; what `mask` lets through decides.
+    ///
+    /// Most of a long list is far from the cut. So those above a guess of where it falls come first; the rest
+    /// follow only where the guess was too high or nothing has been cut yet. The guess changes no result.
+    pub(crate) fn offer_all(&mut self, sums: &Accumulator, mask: u64, counts: impl Fn(u64) -> bool) {
+        let guess = sums.likely_floor(mask, self.cap + self.cap / 2);
+        for range in [(guess, u64::MAX), (0, guess)] {
+            let start = (range.0.max(self.floor()), range.1);
+            if start.0 >= start.1 {
+                continue;
+            }
+            sums.for_each_within(mask, start, |node, sum| {
+                if counts(sum) {
+                    self.offer(node, sum & mask);
+                }
+                self.floor().max(range.0)
+            });
+        }
+    }
+
     fn sift_up(&mut self) {
         let mut child = self.heap.len() - 1;
         while child > 0 {
@@ -97,5 +127,52 @@ impl<'a> Shortlist<'a> {
 
     pub(crate) fn finish(self) -> Expansion {
         Expansion { candidates: self.heap.into_iter().map(|(_, node)| node).collect(), is_cut: self.is_cut }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Expansion, Shortlist};
+    use crate::graph::{Key, Kind, NodeId, NodeTable};
+    use crate::signals::accumulator::Scratch;
+
+    const MASK: u64 = (1 << 44) - 1;
+
+    fn sorted(mut expansion: Expansion) -> Expansion {
+        expansion.candidates.sort_unstable();
+        expansion
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn offering_all_equals_offering_one_by_one(
+            sums in proptest::collection::vec((0_u64..3, 0_u64..40), 1..6_000),
+            cap in 1_usize..40,
+            allowed_one_in in 1_usize..200,
+        ) {
+            let mut nodes = NodeTable::new(&Kind { name: "Node".into(), label: None, attributes: Default::default() });
+            let mut filled = Scratch::default().take(sums.len());
+            for (index, (count, sum)) in sums.iter().enumerate() {
+                // Keys descend, so that ties are not broken by the order of ids.
+                let node = nodes.find_or_add(&Key::from(format!("{:05}", 9_999 - index))).unwrap();
+                filled.add(node, (count << 44) | if *count == 0 { 0 } else { *sum });
+            }
+            let allows = |node: NodeId| node.index() % allowed_one_in == 0;
+            let counts = |packed: u64| packed >> 44 >= 2;
+            let mut fast = Shortlist::new(cap, &nodes, &allows);
+            fast.offer_all(&filled, MASK, counts);
+            let mut slow = Shortlist::new(cap, &nodes, &allows);
+            filled.for_each(&mut |node, packed| {
+                if counts(packed) {
+                    slow.offer(node, packed & MASK);
+                }
+            });
+            prop_assert_eq!(sorted(fast.finish()), sorted(slow.finish()));
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::graph::{AttributeType, Cell, Graph, Hop, Key, KindId, NodeId, RelationId, SpaceId, Step, Value};
+use crate::graph::{
+    AttributeType, Cell, Graph, Hop, Key, KindId, NodeId, QueryWords, RelationId, SpaceId, Step, Value,
+};
 
 /// Whom to find matches for.
 #[derive(Clone, Debug)]
@@ -14,6 +16,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// One per attribute of the kind.
     pub(crate) cells: Vec<Cell>,
+    /// Texts in the cells that the graph does not know.
+    pub(crate) words: QueryWords,
     /// Links of a source described on the spot, by relation and direction, sorted by target.
     pub(crate) links: HashMap<(RelationId, bool), Vec<Step>>,
     /// Vectors of a source described on the spot.
@@ -30,6 +34,7 @@ impl Source {
             key: graph.nodes(kind).key(node).clone(),
             name: graph.name(kind, node),
             cells: cells.map(|attribute| graph.nodes(kind).cell(node, attribute)).collect(),
+            words: QueryWords::default(),
             links: HashMap::new(),
             vectors: HashMap::new(),
         }
@@ -41,6 +46,16 @@ impl Source {
             Some((id, _)) => self.cells[id.index()].clone(),
             None => Cell::Absent,
         }
+    }
+
+    /// The text of a term in the source's cells.
+    pub(crate) fn text<'a>(&'a self, graph: &'a Graph, id: u32) -> &'a str {
+        self.words.get(id).unwrap_or_else(|| graph.terms().get(id))
+    }
+
+    /// One of the source's cells as the outside world writes it.
+    pub(crate) fn value(&self, graph: &Graph, cell: &Cell) -> Option<Value> {
+        Graph::value_with(cell, &|id| self.text(graph, id).to_string())
     }
 
     /// The steps of a hop from the source, in ascending order of target.
@@ -60,10 +75,11 @@ pub(crate) fn cells_of(
     graph: &Graph,
     kind: KindId,
     values: &std::collections::BTreeMap<String, Value>,
-) -> Vec<Cell> {
+) -> (Vec<Cell>, QueryWords) {
     let declared = graph.schema().kinds()[kind.index()].attributes.entries();
+    let mut words = QueryWords::default();
     let cell = |(name, _): &(String, AttributeType)| {
-        values.get(name).map_or(Cell::Absent, |value| graph.query_cell(value))
+        values.get(name).map_or(Cell::Absent, |value| graph.query_cell(value, &mut words))
     };
-    declared.iter().map(cell).collect()
+    (declared.iter().map(cell).collect(), words)
 }

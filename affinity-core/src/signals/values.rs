@@ -11,14 +11,14 @@ pub(super) fn compared(
     source: &Cell,
     target: &Cell,
 ) -> EvidenceList {
-    let text = |cell: &Cell| match context.graph.value(cell)? {
+    let text = |value: Option<Value>| match value? {
         Value::Number(number) => Some(number.to_string()),
         Value::Category(text) | Value::Text(text) => Some(text),
         Value::Tags(tags) => Some(tags.join(", ")),
         Value::Time(time) => Some(time.to_string()),
     };
     let name = context.graph.schema().kinds()[context.to.index()].attributes.name(attribute);
-    match (text(source), text(target)) {
+    match (text(context.source.value(context.graph, source)), text(context.graph.value(target))) {
         (Some(source), Some(target)) => {
             EvidenceList::one(Evidence::Values { attribute: name.to_string(), source, target })
         }

@@ -174,7 +174,8 @@ struct Push<'q> {
     due: Vec<NodeId>,
     threshold_units: u64,
     restart: f64,
-    steps: Vec<(NodeId, f64)>,
+    /// Weights in units, as their total is summed: shares then never exceed 1, however large a weight is.
+    steps: Vec<(NodeId, u64)>,
     touched_edge_count: usize,
 }
 
@@ -197,7 +198,7 @@ impl<'q> Push<'q> {
         let total = value_of(links.iter().map(|(_, step)| units(f64::from(step.weight))).sum());
         for (kind, step) in links.iter().filter(|_| total > 0.0) {
             if let Some(place) = places.of(*kind, step.target) {
-                self.give(place, part(1 << MASS_BITS, f64::from(step.weight) / total));
+                self.give(place, part(1 << MASS_BITS, value_of(units(f64::from(step.weight))) / total));
             }
         }
     }
@@ -239,14 +240,15 @@ impl<'q> Push<'q> {
             for hop in &self.hops[kind] {
                 hop.visit(index, &mut |step| {
                     if let Some(to) = places.of(hop.to(), step.target) {
-                        steps.push((to, f64::from(step.weight)));
+                        steps.push((to, units(f64::from(step.weight))));
                     }
                 });
             }
-            let total = value_of(steps.iter().map(|(_, weight)| units(*weight)).sum());
+            let total = value_of(steps.iter().map(|(_, weight)| *weight).sum());
             self.touched_edge_count += steps.len();
             for (to, weight) in steps.iter().filter(|_| total > 0.0) {
-                self.give(*to, part(residual - kept, weight / total));
+                // In the units of the sum: shares never exceed 1 together, however large or small the weights.
+                self.give(*to, part(residual - kept, value_of(*weight) / total));
             }
             self.steps = steps;
         }
@@ -304,4 +306,36 @@ impl Reading for WalkReading<'_> {
 #[must_use]
 pub fn walk_edges_max(params: WalkParams) -> f64 {
     count_of(1) / (params.restart * params.precision)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use crate::{Change, EdgeKey, EdgeRecord, Engine, Matcher, NodeRecord, Query, Schema};
+
+    #[test]
+    fn walk_over_huge_weights_stays_a_probability() {
+        let schema =
+            "name = 't'\n[kinds.M]\n[relations.R]\nfrom = 'M'\nto = 'M'\nsymmetric = true\nweighted = true";
+        let schema = Schema::from_toml(schema).unwrap();
+        let matcher = "name = 'm'\nfrom = 'M'\nto = 'M'\ncandidates = [{ signal = 'w', cap = 9 }]\n\
+            [[signals]]\nname = 'w'\nweight = 1.0\nwalk = { relations = ['R'] }";
+        let matcher = Matcher::from_toml(matcher, "m.toml", &schema).unwrap();
+        let mut changes = Vec::new();
+        for (source, target, weight) in [("a", "b", 1e30), ("b", "c", 1e9), ("c", "a", 1.0)] {
+            let (kind, record) = ("M".to_string(), NodeRecord::default());
+            changes.push(Change::PutNode { kind, key: source.into(), record });
+            let (relation, source, target) = ("R".to_string(), source.into(), target.into());
+            changes.push(Change::PutEdge {
+                edge: EdgeKey { relation, source, target, origin: None },
+                record: EdgeRecord { weight, ..EdgeRecord::default() },
+            });
+        }
+        let engine = Engine::builder(schema).matcher(matcher).apply(changes).unwrap().build().unwrap();
+        let answer = engine.recommend(&Query::new("m", "a")).unwrap();
+        let scores: Vec<f64> = answer.matches.iter().map(|found| found.score).collect();
+        assert!(scores.len() == 2 && scores.iter().all(|score| *score > 0.0), "{scores:?}");
+        assert!(scores.iter().sum::<f64>() < 1.0, "{scores:?}");
+    }
 }

@@ -1,1 +1,9 @@
 //! Integration tests, one binary.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod worlds;
+mod invariants;
+mod hard_cases;
+mod source_queries;
+mod wrong_matchers;
+mod platforms;

@@ -2,4 +2,4 @@
 
 mod sql;
 
-pub use self::sql::{CatalogError, CopyStatement, LoadScript};
+pub use self::sql::{CatalogError, CopyStatement, LoadScript, ProjectionRows, ProjectionStatements};

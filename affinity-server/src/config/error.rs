@@ -72,12 +72,7 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WrongValue {
-                setting,
-                value,
-                origin,
-                allowed,
-            } => {
+            Self::WrongValue { setting, value, origin, allowed } => {
                 write!(f, "setting \"{setting}\" is ")?;
                 match value {
                     Some(value) => write!(f, "\"{value}\"")?,
@@ -85,24 +80,12 @@ impl fmt::Display for ConfigError {
                 }
                 write!(f, ", from {origin}; expected {allowed}")
             }
-            Self::UnknownKey {
-                key,
-                origin,
-                allowed,
-            } => {
-                write!(
-                    f,
-                    "unknown setting \"{key}\" at {origin}; expected one of {}",
-                    allowed.join(", ")
-                )
+            Self::UnknownKey { key, origin, allowed } => {
+                write!(f, "unknown setting \"{key}\" at {origin}; expected one of {}", allowed.join(", "))
             }
             Self::Syntax { origin, message } => write!(f, "cannot parse {origin}: {message}"),
             Self::Unreadable { path, origin, .. } => {
-                write!(
-                    f,
-                    "cannot read the configuration file \"{}\"",
-                    path.display()
-                )?;
+                write!(f, "cannot read the configuration file \"{}\"", path.display())?;
                 match origin {
                     Some(origin) => write!(f, ", from {origin}"),
                     None => Ok(()),

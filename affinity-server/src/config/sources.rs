@@ -34,27 +34,12 @@ impl Sources {
     ) -> Result<Self, ConfigError> {
         let mut sources = Self::default();
         for (name, text) in flags {
-            sources.flags.insert(
-                name,
-                Written {
-                    text,
-                    origin: Origin::Flag(format!("--{name}")),
-                },
-            );
+            sources.flags.insert(name, Written { text, origin: Origin::Flag(format!("--{name}")) });
         }
         for setting in SETTINGS.into_iter().chain([&CONFIG]) {
-            if let Some(text) = environment
-                .get(setting.variable)
-                .filter(|text| !text.is_empty())
-            {
+            if let Some(text) = environment.get(setting.variable).filter(|text| !text.is_empty()) {
                 let origin = Origin::Environment(setting.variable.to_string());
-                sources.environment.insert(
-                    setting.name,
-                    Written {
-                        text: text.clone(),
-                        origin,
-                    },
-                );
+                sources.environment.insert(setting.name, Written { text: text.clone(), origin });
             }
         }
         let known = |name: &str| {
@@ -68,11 +53,7 @@ impl Sources {
             .collect();
         sources.ignored_variables.sort();
         let asked = sources.find(&CONFIG).cloned();
-        let path = directory.join(
-            asked
-                .as_ref()
-                .map_or("affinity.toml", |written| &written.text),
-        );
+        let path = directory.join(asked.as_ref().map_or("affinity.toml", |written| &written.text));
         match std::fs::read_to_string(&path) {
             Ok(text) => sources.file = read_file(&path, &text)?,
             Err(error) if error.kind() == ErrorKind::NotFound && asked.is_none() => {}
@@ -93,9 +74,7 @@ impl Sources {
     }
 
     fn find(&self, setting: &Setting) -> Option<&Written> {
-        [&self.flags, &self.environment, &self.file]
-            .into_iter()
-            .find_map(|source| source.get(setting.name))
+        [&self.flags, &self.environment, &self.file].into_iter().find_map(|source| source.get(setting.name))
     }
 
     /// The value of `setting` as `parse` reads it, or `None` when nobody wrote one.
@@ -120,10 +99,7 @@ impl Sources {
 }
 
 fn read_file(path: &Path, text: &str) -> Result<HashMap<&'static str, Written>, ConfigError> {
-    let at = |offset: usize| Origin::File {
-        path: PathBuf::from(path),
-        line: line_at(text, offset),
-    };
+    let at = |offset: usize| Origin::File { path: PathBuf::from(path), line: line_at(text, offset) };
     let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
         origin: at(error.span().map_or(0, |span| span.start)),
         message: error.message().to_string(),
@@ -131,16 +107,10 @@ fn read_file(path: &Path, text: &str) -> Result<HashMap<&'static str, Written>, 
     let mut values = HashMap::new();
     for (key, value) in table.get_ref() {
         let origin = at(key.span().start);
-        let Some(setting) = SETTINGS
-            .into_iter()
-            .find(|setting| setting.key() == key.get_ref().as_ref())
+        let Some(setting) = SETTINGS.into_iter().find(|setting| setting.key() == key.get_ref().as_ref())
         else {
             let allowed = SETTINGS.iter().map(|setting| setting.key()).collect();
-            return Err(ConfigError::UnknownKey {
-                key: key.get_ref().to_string(),
-                origin,
-                allowed,
-            });
+            return Err(ConfigError::UnknownKey { key: key.get_ref().to_string(), origin, allowed });
         };
         let text = match value.get_ref() {
             DeValue::String(text) => text.to_string(),
@@ -161,10 +131,5 @@ fn read_file(path: &Path, text: &str) -> Result<HashMap<&'static str, Written>, 
 
 /// The line of the byte `offset`, counted from 1.
 fn line_at(text: &str, offset: usize) -> usize {
-    text.as_bytes()
-        .iter()
-        .take(offset)
-        .filter(|byte| **byte == b'\n')
-        .count()
-        + 1
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }

@@ -104,9 +104,7 @@ impl Config {
     pub(super) fn from_sources(sources: &Sources, directory: &Path) -> Result<Self, ConfigError> {
         // Rebuilt from its parts, or "./" would show in every message.
         let path = |text: &str| Some(directory.join(text).components().collect());
-        let data_dir = sources
-            .read(&setting::DATA_DIR, path)?
-            .unwrap_or_else(|| directory.join(".affinity"));
+        let data_dir = sources.read(&setting::DATA_DIR, path)?.unwrap_or_else(|| directory.join(".affinity"));
         let database = DatabaseConfig {
             url: sources.read(&setting::DATABASE_URL, database_url)?,
             programs: sources
@@ -121,15 +119,11 @@ impl Config {
         let embeddings = EmbeddingsConfig {
             url: sources.read(&setting::EMBEDDINGS_URL, http_url)?,
             model: sources
-                .read(&setting::EMBEDDINGS_MODEL, |text| {
-                    (!text.trim().is_empty()).then(|| text.to_string())
-                })?
+                .read(&setting::EMBEDDINGS_MODEL, |text| (!text.trim().is_empty()).then(|| text.to_string()))?
                 .unwrap_or_else(|| setting::EMBEDDINGS_MODEL.default.to_string()),
             key: sources.read(&setting::EMBEDDINGS_KEY, key)?,
             dimension: sources
-                .read(&setting::EMBEDDINGS_DIMENSION, |text| {
-                    whole(text, 1..=16_384)
-                })?
+                .read(&setting::EMBEDDINGS_DIMENSION, |text| whole(text, 1..=16_384))?
                 .unwrap_or(1_536),
         };
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -146,13 +140,9 @@ impl Config {
         };
         let log = LogConfig {
             filter: sources
-                .read(&setting::LOG, |text| {
-                    EnvFilter::try_new(text).ok().map(|_| text.to_string())
-                })?
+                .read(&setting::LOG, |text| EnvFilter::try_new(text).ok().map(|_| text.to_string()))?
                 .unwrap_or_else(|| setting::LOG.default.to_string()),
-            format: sources
-                .read(&setting::LOG_FORMAT, log_format)?
-                .unwrap_or(LogFormat::Text),
+            format: sources.read(&setting::LOG_FORMAT, log_format)?.unwrap_or(LogFormat::Text),
         };
         Ok(Self {
             ignored_variables: sources.ignored_variables().to_vec(),
@@ -185,16 +175,12 @@ fn database_url(text: &str) -> Option<Secret> {
 }
 
 fn http_url(text: &str) -> Option<Url> {
-    Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 fn key(text: &str) -> Option<Secret> {
     // What a header may carry, so that a pasted newline is found now and not at the first request.
-    text.bytes()
-        .all(|byte| byte.is_ascii_graphic())
-        .then(|| Secret::new(text))
+    text.bytes().all(|byte| byte.is_ascii_graphic()).then(|| Secret::new(text))
 }
 
 fn log_format(text: &str) -> Option<LogFormat> {

@@ -21,14 +21,8 @@ impl Account {
     /// # Errors
     /// When another user owns the cluster and this process is not root, or when root has no account to drop to.
     pub(super) fn for_cluster(cluster: &Path) -> Result<Self, DatabaseError> {
-        let current = Self {
-            uid: Uid::effective().as_raw(),
-            gid: Gid::effective().as_raw(),
-        };
-        let owner = std::fs::metadata(cluster).ok().map(|found| Self {
-            uid: found.uid(),
-            gid: found.gid(),
-        });
+        let current = Self { uid: Uid::effective().as_raw(), gid: Gid::effective().as_raw() };
+        let owner = std::fs::metadata(cluster).ok().map(|found| Self { uid: found.uid(), gid: found.gid() });
         if current.uid != 0 {
             return match owner {
                 Some(owner) if owner.uid != current.uid => Err(DatabaseError::ForeignCluster {
@@ -45,10 +39,7 @@ impl Account {
                 .into_iter()
                 .find_map(|name| User::from_name(name).ok().flatten())
                 .filter(|user| !user.uid.is_root())
-                .map(|user| Self {
-                    uid: user.uid.as_raw(),
-                    gid: user.gid.as_raw(),
-                })
+                .map(|user| Self { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
                 .ok_or(DatabaseError::NoUnprivilegedAccount),
         }
     }
@@ -72,16 +63,13 @@ impl Account {
     /// cluster is then opened through a descriptor, which works as well.
     pub(super) fn reaches(self, path: &Path) -> bool {
         !self.is_another()
-            || path
-                .ancestors()
-                .skip(1)
-                .all(|directory| match std::fs::metadata(directory) {
-                    Ok(found) if found.uid() == self.uid => found.mode() & 0o100 != 0,
-                    Ok(found) if found.gid() == self.gid => found.mode() & 0o010 != 0,
-                    Ok(found) => found.mode() & 0o001 != 0,
-                    // Not made yet: the maker decides.
-                    Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-                })
+            || path.ancestors().skip(1).all(|directory| match std::fs::metadata(directory) {
+                Ok(found) if found.uid() == self.uid => found.mode() & 0o100 != 0,
+                Ok(found) if found.gid() == self.gid => found.mode() & 0o010 != 0,
+                Ok(found) => found.mode() & 0o001 != 0,
+                // Not made yet: the maker decides.
+                Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+            })
     }
 
     /// Gives `path` to this account.
@@ -92,8 +80,7 @@ impl Account {
         if !self.is_another() {
             return Ok(());
         }
-        std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid)).map_err(
-            super::error::file_error("give to the database's account", path),
-        )
+        std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid))
+            .map_err(super::error::file_error("give to the database's account", path))
     }
 }

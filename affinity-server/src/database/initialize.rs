@@ -29,9 +29,7 @@ pub(super) fn cluster_major(cluster: &Path) -> Result<Option<u32>, DatabaseError
     match version.and_then(|text| text.trim().parse().ok()) {
         Some(major) => Ok(Some(major)),
         None if entries.next().is_none() => Ok(None),
-        None => Err(DatabaseError::NotACluster {
-            cluster: cluster.to_path_buf(),
-        }),
+        None => Err(DatabaseError::NotACluster { cluster: cluster.to_path_buf() }),
     }
 }
 
@@ -48,11 +46,7 @@ pub(super) fn initialize(
     launcher: &Path,
 ) -> Result<(), DatabaseError> {
     // Text sorts by code point everywhere, and knows letters beyond ASCII where the system's library does.
-    let classes = if cfg!(target_os = "macos") {
-        "UTF-8"
-    } else {
-        "C.UTF-8"
-    };
+    let classes = if cfg!(target_os = "macos") { "UTF-8" } else { "C.UTF-8" };
     match run_initdb(layout, binaries, account, launcher, classes) {
         Err(DatabaseError::Initialize { output, .. }) if output.contains("locale") => {
             run_initdb(layout, binaries, account, launcher, "C")?;
@@ -74,58 +68,25 @@ fn run_initdb(
     if cluster.exists() {
         std::fs::remove_dir_all(&cluster).map_err(file_error("remove the unfinished", &cluster))?;
     }
-    DirBuilder::new()
-        .mode(0o700)
-        .create(&cluster)
-        .map_err(file_error("make directory", &cluster))?;
+    DirBuilder::new().mode(0o700).create(&cluster).map_err(file_error("make directory", &cluster))?;
     account.take(&cluster)?;
-    let arguments = [
-        "-D",
-        CLUSTER,
-        "--username",
-        SUPERUSER,
-        "--auth=trust",
-        "--encoding=UTF8",
-        "--locale=C",
-    ]
-    .into_iter()
-    .map(OsString::from)
-    .chain([
-        format!("--lc-ctype={classes}").into(),
-        "--data-checksums".into(),
-    ])
-    .collect();
-    let launch = Launch {
-        launcher,
-        account,
-        cluster: &cluster,
-        program: binaries.initdb(),
-        arguments,
-    };
-    let output = launch
-        .command()
-        .output()
-        .map_err(file_error("run", launcher))?;
+    let arguments = ["-D", CLUSTER, "--username", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C"]
+        .into_iter()
+        .map(OsString::from)
+        .chain([format!("--lc-ctype={classes}").into(), "--data-checksums".into()])
+        .collect();
+    let launch = Launch { launcher, account, cluster: &cluster, program: binaries.initdb(), arguments };
+    let output = launch.command().output().map_err(file_error("run", launcher))?;
     if output.status.success() {
         return Ok(());
     }
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Err(DatabaseError::Initialize {
-        status: output.status.to_string(),
-        output: last_lines(&text),
-    })
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Err(DatabaseError::Initialize { status: output.status.to_string(), output: last_lines(&text) })
 }
 
 /// The last lines of a program's output, on one line: where it says why it failed.
 pub(super) fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(5)..].join(" | ")
 }

@@ -42,11 +42,7 @@ impl Launch<'_> {
             .arg(self.account.uid().to_string())
             .arg(self.account.gid().to_string())
             .arg(std::process::id().to_string())
-            .arg(if self.account.reaches(self.cluster) {
-                "path"
-            } else {
-                "descriptor"
-            })
+            .arg(if self.account.reaches(self.cluster) { "path" } else { "descriptor" })
             .arg(self.cluster)
             .arg(&self.program)
             .args(&self.arguments)
@@ -73,11 +69,7 @@ pub fn run_if_asked() {
 }
 
 fn launch(mut arguments: impl Iterator<Item = OsString>) -> io::Result<std::convert::Infallible> {
-    let mut next = || {
-        arguments
-            .next()
-            .ok_or_else(|| io::Error::other("an argument is missing"))
-    };
+    let mut next = || arguments.next().ok_or_else(|| io::Error::other("an argument is missing"));
     let uid = Uid::from_raw(number(&next()?)?);
     let gid = Gid::from_raw(number(&next()?)?);
     let parent = number(&next()?)?;
@@ -87,11 +79,7 @@ fn launch(mut arguments: impl Iterator<Item = OsString>) -> io::Result<std::conv
 
     // Opened with the privileges of now. The path behind a descriptor needs no right to enter what lies above
     // the cluster, such as root's home directory.
-    let descriptor = if by_descriptor {
-        Some(open_inherited(&cluster)?)
-    } else {
-        None
-    };
+    let descriptor = if by_descriptor { Some(open_inherited(&cluster)?) } else { None };
     let cluster = match &descriptor {
         Some(directory) => PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())),
         None => cluster,
@@ -106,13 +94,8 @@ fn launch(mut arguments: impl Iterator<Item = OsString>) -> io::Result<std::conv
     umask(Mode::from_bits_truncate(0o077));
     die_with_parent(parent)?;
     std::env::set_current_dir("/")?;
-    let arguments = arguments.map(|argument| {
-        if argument == *CLUSTER {
-            cluster.clone().into()
-        } else {
-            argument
-        }
-    });
+    let arguments =
+        arguments.map(|argument| if argument == *CLUSTER { cluster.clone().into() } else { argument });
     Err(Command::new(program).args(arguments).exec())
 }
 
@@ -125,10 +108,7 @@ fn number(argument: &OsStr) -> io::Result<u32> {
 
 fn open_inherited(directory: &Path) -> io::Result<File> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits())
-        .open(directory)?;
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(directory)?;
     fcntl(&opened, FcntlArg::F_SETFD(FdFlag::empty()))?;
     Ok(opened)
 }

@@ -32,9 +32,7 @@ pub(super) struct Layout {
 impl Layout {
     /// The layout in `data_dir`, which is absolute and need not exist.
     pub(super) fn new(data_dir: &Path) -> Self {
-        Self {
-            data_dir: data_dir.to_path_buf(),
-        }
+        Self { data_dir: data_dir.to_path_buf() }
     }
 
     pub(super) fn data_dir(&self) -> &Path {
@@ -84,30 +82,19 @@ impl Layout {
     ///
     /// # Errors
     /// When there is no such place, or when the directory exists and others may enter it.
-    pub(super) fn create_socket_directory(
-        &self,
-        account: Account,
-    ) -> Result<PathBuf, DatabaseError> {
+    pub(super) fn create_socket_directory(&self, account: Account) -> Result<PathBuf, DatabaseError> {
         let preferred = self.database().join("socket");
         if fits_socket(&preferred) && account.reaches(&preferred) {
             return create_private(preferred, account);
         }
         let digest = Sha256::digest(self.data_dir.as_os_str().as_encoded_bytes());
-        let suffix: String = digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let suffix: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let name = format!("affinity-{}-{suffix}", account.uid());
         // A runtime directory belongs to one user, so it serves only when PostgreSQL runs as that user.
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR")
-            .map(PathBuf::from)
-            .filter(|_| !account.is_another());
+        let runtime =
+            std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|_| !account.is_another());
         let mut shortest = preferred;
-        for base in runtime
-            .into_iter()
-            .chain([std::env::temp_dir(), PathBuf::from("/tmp")])
-        {
+        for base in runtime.into_iter().chain([std::env::temp_dir(), PathBuf::from("/tmp")]) {
             let candidate = base.join(&name);
             if base.is_dir() && fits_socket(&candidate) && account.reaches(&candidate) {
                 return create_private(candidate, account);
@@ -116,10 +103,7 @@ impl Layout {
                 shortest = candidate;
             }
         }
-        Err(DatabaseError::SocketPathTooLong {
-            path: shortest,
-            length_max: SOCKET_DIRECTORY_LENGTH_MAX,
-        })
+        Err(DatabaseError::SocketPathTooLong { path: shortest, length_max: SOCKET_DIRECTORY_LENGTH_MAX })
     }
 }
 
@@ -160,11 +144,7 @@ mod tests {
         layout.create().unwrap();
         let first = layout.create_socket_directory(account).unwrap();
         let again = layout.create_socket_directory(account).unwrap();
-        assert!(
-            first.as_os_str().len() <= SOCKET_DIRECTORY_LENGTH_MAX,
-            "{}",
-            first.display()
-        );
+        assert!(first.as_os_str().len() <= SOCKET_DIRECTORY_LENGTH_MAX, "{}", first.display());
         assert_eq!(first, again);
         assert_eq!(std::fs::metadata(&first).unwrap().mode() & 0o777, 0o700);
         std::fs::remove_dir(first).unwrap();
@@ -180,8 +160,6 @@ mod tests {
         account.take(&path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let refused = create_private(path.clone(), account).unwrap_err();
-        assert!(
-            matches!(refused, DatabaseError::SocketDirectoryNotPrivate { path: named } if named == path)
-        );
+        assert!(matches!(refused, DatabaseError::SocketDirectoryNotPrivate { path: named } if named == path));
     }
 }

@@ -20,10 +20,7 @@ impl PostmasterLock {
         let mut lines = text.lines();
         let process = lines.next()?.trim().parse().ok()?;
         let socket_directory = lines.nth(3).filter(|line| line.starts_with('/'))?;
-        Some(Self {
-            process,
-            socket_directory: PathBuf::from(socket_directory),
-        })
+        Some(Self { process, socket_directory: PathBuf::from(socket_directory) })
     }
 }
 
@@ -51,13 +48,11 @@ mod tests {
 
     #[test]
     fn lock_file_of_a_running_postmaster_names_process_and_socket() {
-        let text = "24762\n/data dir/cluster\n1795267327\n5432\n/data dir/socket\n\n 10059826         9\nready   \n";
+        let text =
+            "24762\n/data dir/cluster\n1795267327\n5432\n/data dir/socket\n\n 10059826         9\nready   \n";
         assert_eq!(
             PostmasterLock::parse(text),
-            Some(PostmasterLock {
-                process: 24762,
-                socket_directory: PathBuf::from("/data dir/socket")
-            })
+            Some(PostmasterLock { process: 24762, socket_directory: PathBuf::from("/data dir/socket") })
         );
     }
 

@@ -26,10 +26,7 @@ const APPLIED_TABLE: &str = "public._sqlx_migrations";
 /// When a migration fails (the earlier ones stay), or when the database was migrated by a build whose
 /// migrations differ from this one's.
 pub async fn migrate(pool: &PgPool) -> Result<usize, DatabaseError> {
-    let before = |source| DatabaseError::Migration {
-        version: None,
-        source,
-    };
+    let before = |source| DatabaseError::Migration { version: None, source };
     let statement = |source| DatabaseError::Statement { source };
     // Taken out of the pool and closed: a failure must not leave the lock with a connection that lives on.
     let mut connection = pool.acquire().await.map_err(statement)?.detach();
@@ -40,10 +37,7 @@ pub async fn migrate(pool: &PgPool) -> Result<usize, DatabaseError> {
         .await
         .map_err(statement)?;
     connection.lock().await.map_err(before)?;
-    connection
-        .ensure_migrations_table(APPLIED_TABLE)
-        .await
-        .map_err(before)?;
+    connection.ensure_migrations_table(APPLIED_TABLE).await.map_err(before)?;
     let applied: HashSet<i64> = connection
         .list_applied_migrations(APPLIED_TABLE)
         .await
@@ -60,25 +54,17 @@ pub async fn migrate(pool: &PgPool) -> Result<usize, DatabaseError> {
     if !pending.is_empty() {
         let progress = Progress::steps("Migrating the database", pending.len() as u64);
         for migration in &pending {
-            progress.message(&format!(
-                "{:04} {}",
-                migration.version, migration.description
-            ));
+            progress.message(&format!("{:04} {}", migration.version, migration.description));
             MIGRATIONS
                 .run_to(migration.version, &mut connection)
                 .await
-                .map_err(|source| DatabaseError::Migration {
-                    version: Some(migration.version),
-                    source,
-                })?;
+                .map_err(|source| DatabaseError::Migration { version: Some(migration.version), source })?;
             progress.advance(1);
         }
         progress.finish(&format!("Applied {} migrations", pending.len()));
     }
     // Also compares what was applied before with what this build holds.
     MIGRATIONS.run(&mut connection).await.map_err(before)?;
-    sqlx::Connection::close(connection)
-        .await
-        .map_err(statement)?;
+    sqlx::Connection::close(connection).await.map_err(statement)?;
     Ok(pending.len())
 }

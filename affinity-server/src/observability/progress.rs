@@ -79,14 +79,9 @@ impl Progress {
         }
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let line_ms = self.line_ms.load(Ordering::Relaxed);
-        let due =
-            now_ms.saturating_sub(line_ms) >= LINE_EVERY.as_millis().try_into().unwrap_or(u64::MAX);
+        let due = now_ms.saturating_sub(line_ms) >= LINE_EVERY.as_millis().try_into().unwrap_or(u64::MAX);
         // Of the threads that find a line due, the one that moves the mark writes it.
-        if due
-            && self
-                .line_ms
-                .compare_exchange(line_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+        if due && self.line_ms.compare_exchange(line_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         {
             match self.total {
                 Some(total) => tracing::info!("{}: {done} of {total}", self.label),

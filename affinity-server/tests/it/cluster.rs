@@ -25,39 +25,20 @@ pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_affinity-server");
 /// `name` starts the database's name, to be recognized in logs: lower case letters, digits and underscores.
 pub(crate) async fn database(name: &str) -> PgPool {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    assert!(
-        name.bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')),
-        "{name}"
-    );
+    assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')), "{name}");
     let template = shared().options();
-    let mut admin = PgConnection::connect_with(&template.clone().database("postgres"))
-        .await
-        .unwrap();
-    let database = format!(
-        "{}_{}",
-        &name[..name.len().min(50)],
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    );
+    let mut admin = PgConnection::connect_with(&template.clone().database("postgres")).await.unwrap();
+    let database = format!("{}_{}", &name[..name.len().min(50)], COUNT.fetch_add(1, Ordering::Relaxed));
     let statement = format!("CREATE DATABASE {database} TEMPLATE affinity");
-    sqlx::query(AssertSqlSafe(statement))
-        .execute(&mut admin)
-        .await
-        .unwrap();
+    sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.unwrap();
     admin.close().await.unwrap();
-    PgPoolOptions::new()
-        .max_connections(5)
-        .connect_with(template.clone().database(&database))
-        .await
-        .unwrap()
+    PgPoolOptions::new().max_connections(5).connect_with(template.clone().database(&database)).await.unwrap()
 }
 
 /// The URL of `pool`'s database, for a program to connect to.
 pub(crate) fn url(pool: &PgPool) -> String {
     let database = pool.connect_options().get_database().unwrap().to_string();
-    shared()
-        .url()
-        .replace("/affinity?", &format!("/{database}?"))
+    shared().url().replace("/affinity?", &format!("/{database}?"))
 }
 
 /// The run's cluster, with the migrated database that the others are copied from; nothing may stay
@@ -70,17 +51,10 @@ fn shared() -> &'static EmbeddedPostgres {
 
 #[tokio::main(flavor = "current_thread")]
 async fn start() -> EmbeddedPostgres {
-    let data_dir =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-{}", std::process::id()));
+    let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-{}", std::process::id()));
     remove_after_this_process(&data_dir);
-    let cluster = EmbeddedPostgres::start(&database_config(data_dir))
-        .await
-        .unwrap();
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .connect_with(cluster.options().clone())
-        .await
-        .unwrap();
+    let cluster = EmbeddedPostgres::start(&database_config(data_dir)).await.unwrap();
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(cluster.options().clone()).await.unwrap();
     migrate(&pool).await.unwrap();
     pool.close().await;
     cluster
@@ -118,10 +92,7 @@ fn remove_after_this_process(data_dir: &Path) {
 #[tokio::test]
 async fn database_of_each_test_is_its_own_and_migrated() {
     let (first, second) = tokio::join!(database("own"), database("own"));
-    sqlx::query("CREATE TABLE only_here (id int)")
-        .execute(&first)
-        .await
-        .unwrap();
+    sqlx::query("CREATE TABLE only_here (id int)").execute(&first).await.unwrap();
     let count = "SELECT count(*) FROM pg_class WHERE relname IN ('only_here', '_sqlx_migrations')";
     let in_first: i64 = sqlx::query_scalar(count).fetch_one(&first).await.unwrap();
     let in_second: i64 = sqlx::query_scalar(count).fetch_one(&second).await.unwrap();

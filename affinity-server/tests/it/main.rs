@@ -1,12 +1,16 @@
 //! Integration tests, one binary.
-#![allow(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 mod cluster;
 mod server_process;
 mod embedded_database;
 mod command_line;
+mod embedding_http;
+mod teraffi_schema;
+mod teraffi_rules;
+mod change_feed_sql;
 mod generation;
+mod random_writes;
+mod projection;
+mod change_feed;
+mod page;

@@ -40,10 +40,7 @@ pub(crate) fn command(data_dir: &Path) -> Command {
             command.env_remove(&variable);
         }
     }
-    command
-        .arg("--data-dir")
-        .arg(data_dir)
-        .args(["--addr", "127.0.0.1:0", "--demo-members", "0"]);
+    command.arg("--data-dir").arg(data_dir).args(["--addr", "127.0.0.1:0", "--demo-members", "0"]);
     command
 }
 
@@ -60,27 +57,17 @@ impl Server {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = channel();
         std::thread::spawn(move || {
-            stderr
-                .lines()
-                .map_while(Result::ok)
-                .try_for_each(|line| sender.send(line))
+            stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
         let deadline = Instant::now() + START_MAX;
         let mut log = String::new();
         // An error ends the program, and with it the lines.
-        while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
+        while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             log.push_str(&line);
             log.push('\n');
             if let Some((_, addr)) = line.split_once("listening on http://") {
                 let addr = addr.trim().parse().unwrap();
-                return Ok(Self {
-                    child,
-                    lines,
-                    log,
-                    addr,
-                    data_dir: data_dir.to_path_buf(),
-                });
+                return Ok(Self { child, lines, log, addr, data_dir: data_dir.to_path_buf() });
             }
         }
         let _ = child.kill();
@@ -107,15 +94,8 @@ impl Server {
 
     /// What `affinity-server database-url` prints.
     pub(crate) fn database_url(&self) -> String {
-        let output = command(&self.data_dir)
-            .arg("database-url")
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output = command(&self.data_dir).arg("database-url").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_string()
     }
 
@@ -162,8 +142,7 @@ pub(crate) fn postgres_processes(data_dir: &Path) -> Vec<String> {
         .flatten()
         // One that has ended and was not collected yet has no working directory.
         .filter(|process| {
-            std::fs::read_link(process.path().join("cwd"))
-                .is_ok_and(|directory| directory == cluster)
+            std::fs::read_link(process.path().join("cwd")).is_ok_and(|directory| directory == cluster)
         })
         .map(|process| process.file_name().to_string_lossy().into_owned())
         .collect()

@@ -1,0 +1,27 @@
+//! Snapshots: an engine as one file, read back through a memory map. `FORMAT.md` says what is where.
+//!
+//! Adjacency and vectors are used in place; nodes, attributes and terms are decoded. Everything that leads
+//! somewhere (offsets, ids, lengths) is checked before it is used, so no damage can make an engine panic.
+
+mod error;
+mod map;
+mod layout;
+mod schema_text;
+mod encoder;
+mod cursor;
+mod columns;
+mod terms;
+mod nodes;
+mod edges;
+mod vectors;
+mod write;
+mod verify;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use self::error::SnapshotError;
+pub use self::verify::Verification;
+
+pub(crate) use self::map::MappedFile;
+pub(crate) use self::verify::Unverified;

@@ -1,0 +1,198 @@
+//! Opening: map the file, check everything that leads somewhere, put the engine together.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::cursor::Cursor;
+use super::edges::{Array, EdgeSections, Ends};
+use super::error::SnapshotError;
+use super::layout::{Entry, Role, Section, check_crc, read_directory, read_header, schema_section};
+use super::map::MappedFile;
+use super::nodes::{Limits, decode_nodes};
+use super::schema_text::check_same;
+use super::terms::{decode_audiences, decode_terms};
+use super::vectors::VectorSections;
+use super::verify::Unverified;
+use crate::engine::Engine;
+use crate::graph::{Adjacency, Graph, NodeTable, RelationTable, Schema};
+use crate::matcher::Matcher;
+use crate::signals::Models;
+use crate::vector::Space;
+
+impl Engine {
+    /// The engine that [`Engine::save`] wrote, with these matchers.
+    ///
+    /// Everything but edge weights and vectors is compared with its checksum now; those stay in the file until
+    /// they are used, and `degraded` says so until [`Engine::verify`] has compared them. O(nodes + edges).
+    ///
+    /// # Errors
+    /// [`SnapshotError`] when the file cannot be read, is damaged, or was written for another schema.
+    pub fn open(
+        path: impl AsRef<Path>,
+        schema: Schema,
+        matchers: impl IntoIterator<Item = Matcher>,
+    ) -> Result<Self, SnapshotError> {
+        if cfg!(target_endian = "big") {
+            return Err(SnapshotError::BigEndianMachine);
+        }
+        let mut by_name = BTreeMap::new();
+        for matcher in matchers {
+            if let Some(before) = by_name.insert(matcher.name().to_string(), matcher) {
+                return Err(SnapshotError::RepeatedMatcher { name: before.name().to_string() });
+            }
+        }
+        let path = path.as_ref();
+        let io_error = |action| move |source| SnapshotError::Io { action, path: path.to_path_buf(), source };
+        let file = File::open(path).map_err(io_error("open"))?;
+        let file = Arc::new(MappedFile::open(&file).map_err(io_error("map"))?);
+        let directory = read_header(file.bytes())?;
+        check_same(&schema, schema_section(file.bytes(), directory)?)?;
+        let entries = read_directory(file.bytes(), directory, &schema)?;
+        Sections::new(&file, &schema, entries)?.engine(by_name)
+    }
+
+    /// As [`Engine::open`], with every checksum compared before the first answer.
+    ///
+    /// # Errors
+    /// As [`Engine::open`] and [`Engine::verify`].
+    pub fn open_verified(
+        path: impl AsRef<Path>,
+        schema: Schema,
+        matchers: impl IntoIterator<Item = Matcher>,
+    ) -> Result<Self, SnapshotError> {
+        let engine = Self::open(path, schema, matchers)?;
+        engine.verify()?;
+        Ok(engine)
+    }
+}
+
+/// The sections of a file, with their names.
+struct Sections<'a> {
+    file: &'a Arc<MappedFile>,
+    schema: &'a Schema,
+    entries: BTreeMap<Section, (String, Entry)>,
+}
+
+impl<'a> Sections<'a> {
+    /// Compares all checksums that are not left for later.
+    fn new(
+        file: &'a Arc<MappedFile>,
+        schema: &'a Schema,
+        entries: Vec<Entry>,
+    ) -> Result<Self, SnapshotError> {
+        let mut named = BTreeMap::new();
+        for entry in entries {
+            let name = entry.section.name(schema);
+            if !entry.section.role.is_verified_later() {
+                check_crc(&name, &file.bytes()[entry.offset..entry.offset + entry.length], entry.crc)?;
+            }
+            named.insert(entry.section, (name, entry));
+        }
+        Ok(Self { file, schema, entries: named })
+    }
+
+    /// Name and place of a section; an empty one if the schema has none, which `read_directory` excludes.
+    fn find(&self, role: Role, owner: usize) -> (&str, usize, usize) {
+        let found = self.entries.get(&Section::new(role, owner));
+        found.map_or(("", 0, 0), |(name, entry)| (name, entry.offset, entry.length))
+    }
+
+    fn bytes(&self, role: Role, owner: usize) -> &[u8] {
+        let (_, offset, length) = self.find(role, owner);
+        &self.file.bytes()[offset..offset + length]
+    }
+
+    fn cursor(&self, role: Role, owner: usize) -> Cursor<'_> {
+        Cursor::new(self.find(role, owner).0, self.bytes(role, owner))
+    }
+
+    fn array<T: bytemuck::Pod>(&self, role: Role, owner: usize) -> Result<Array<'_, T>, SnapshotError> {
+        let (name, offset, length) = self.find(role, owner);
+        Array::new(name, self.file, offset, length)
+    }
+
+    fn engine(self, matchers: BTreeMap<String, Matcher>) -> Result<Engine, SnapshotError> {
+        let version = self.cursor(Role::EngineVersion, 0);
+        let version = version.clone().text_of(self.bytes(Role::EngineVersion, 0).len())?;
+        let models: Models = serde_json::from_slice(self.bytes(Role::Models, 0))
+            .map_err(|error| self.cursor(Role::Models, 0).invalid("models", "statistics as JSON", error))?;
+        let (terms, audiences) =
+            (decode_terms(self.cursor(Role::Terms, 0))?, decode_audiences(self.cursor(Role::Audiences, 0))?);
+        let limits = Limits { term_count: terms.count(), audience_count: audiences.count() };
+        let kinds = self.schema.kinds().iter().enumerate();
+        let nodes = kinds
+            .map(|(kind, declared)| decode_nodes(declared, limits, self.cursor(Role::Nodes, kind)))
+            .collect::<Result<Vec<NodeTable>, _>>()?;
+        let counts: Vec<usize> = nodes.iter().map(NodeTable::node_count).collect();
+        let relations = (0..self.schema.relations().len())
+            .map(|relation| {
+                Ok(RelationTable {
+                    forward: self.direction(relation, false, limits, &counts)?,
+                    backward: self.direction(relation, true, limits, &counts)?,
+                })
+            })
+            .collect::<Result<Vec<_>, SnapshotError>>()?;
+        let spaces = self.spaces(&counts, limits)?;
+        let graph = Graph::from_parts(Arc::new(self.schema.clone()), terms, audiences, nodes, relations);
+        let version = Arc::from(version);
+        let later = self.entries.into_values();
+        let later = later.filter(|(_, entry)| entry.section.role.is_verified_later()).collect();
+        let unverified = Arc::new(Unverified::new(Arc::clone(self.file), later));
+        Ok(Engine {
+            graph: Arc::new(graph),
+            spaces,
+            matchers: Arc::new(matchers),
+            models_version: models.version().into(),
+            models: Arc::new(models),
+            version,
+            degraded: Arc::default(),
+            unverified: Some(unverified),
+        })
+    }
+
+    fn direction(
+        &self,
+        relation: usize,
+        reversed: bool,
+        limits: Limits,
+        node_counts: &[usize],
+    ) -> Result<Adjacency, SnapshotError> {
+        let declared = &self.schema.relations()[relation];
+        let (from, to) = (node_counts[declared.from.index()], node_counts[declared.to.index()]);
+        // The reversed direction of a symmetric relation is not used, and so has no pages.
+        let source_count = if !reversed {
+            from
+        } else if declared.symmetric {
+            0
+        } else {
+            to
+        };
+        let owner = 2 * relation + usize::from(reversed);
+        let sections = EdgeSections {
+            pages: self.cursor(Role::EdgePages, owner),
+            attributes: self.cursor(Role::EdgeAttributes, owner),
+            offsets: self.array(Role::EdgeOffsets, owner)?,
+            targets: self.array(Role::EdgeTargets, owner)?,
+            audiences: self.array(Role::EdgeAudiences, owner)?,
+            origins: self.array(Role::EdgeOrigins, owner)?,
+            times: self.array(Role::EdgeTimes, owner)?,
+            weights: self.array(Role::EdgeWeights, owner)?,
+        };
+        let target_count = if reversed { from } else { to };
+        sections.decode(Ends { relation: declared, source_count, target_count, limits })
+    }
+
+    fn spaces(&self, node_counts: &[usize], limits: Limits) -> Result<Arc<[Space]>, SnapshotError> {
+        let spaces = self.schema.spaces().iter().enumerate().map(|(space, spec)| {
+            let sections = VectorSections {
+                pages: self.cursor(Role::VectorPages, space),
+                audiences: self.array(Role::VectorAudiences, space)?,
+                components: self.array(Role::VectorComponents, space)?,
+            };
+            sections.decode(spec, node_counts[spec.kind.index()], limits.audience_count)
+        });
+        Ok(spaces.collect::<Result<Vec<_>, _>>()?.into())
+    }
+}

@@ -1,0 +1,11 @@
+//! Embedding: texts in, vectors out, by the built-in embedder or by a service that speaks OpenAI's protocol.
+
+mod embedder;
+mod builtin;
+mod http;
+mod error;
+
+pub use self::builtin::BuiltinEmbedder;
+pub use self::embedder::Embedder;
+pub use self::error::EmbeddingError;
+pub use self::http::{HttpEmbedder, HttpEmbedderParams};

@@ -1,0 +1,59 @@
+//! Whether the process lives, whether it can answer, and what it has counted.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Map, Value, json};
+
+use crate::matching::Matching;
+use crate::observability::MetricsHandle;
+
+/// An engine that has been out of step with the database for longer is not ready.
+const LAG_MAX: Duration = Duration::from_secs(10);
+
+/// `/livez`, `/readyz` and `/metrics`.
+pub fn routes(metrics: MetricsHandle) -> Router<Arc<Matching>> {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) }))
+}
+
+async fn ready(State(matching): State<Arc<Matching>>) -> Response {
+    let mut platforms = Map::new();
+    let mut is_ready = true;
+    for (name, hosted) in matching.platforms() {
+        let (status, engine) = (hosted.live().status(), hosted.engine());
+        is_ready &= status.error.is_none() && status.lag < LAG_MAX;
+        platforms.insert(
+            name.clone(),
+            json!({
+                "engine_version": engine.version(),
+                "counts": engine.counts(),
+                "lag_ms": u64::try_from(status.lag.as_millis()).unwrap_or(u64::MAX),
+                "error": status.error,
+                "degraded": status.degraded,
+            }),
+        );
+    }
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": is_ready, "platforms": Value::Object(platforms) }))).into_response()
+}
+
+/// Middleware that measures every request by its route, not by its address: ids must not become labels.
+pub async fn measure(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_string();
+    let (method, started) = (request.method().to_string(), Instant::now());
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    let labels = [("method", method), ("route", route), ("status", status)];
+    metrics::histogram!("affinity_http_request_seconds", &labels).record(started.elapsed().as_secs_f64());
+    response
+}

@@ -1,0 +1,154 @@
+//! From a migrated database to live engines: demo data where nothing is, then one engine per platform.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use affinity_core::{Matcher, MatcherError};
+use sqlx::PgPool;
+
+use crate::config::{Config, EmbeddingsConfig};
+use crate::embedding::{BuiltinEmbedder, Embedder, EmbeddingError, HttpEmbedder, HttpEmbedderParams};
+use crate::generation::{GenerationError, World};
+use crate::matching::{Hosted, Platforms};
+use crate::observability::Progress;
+use crate::projection::{LiveEngine, LiveParts, LiveSettings, Platform, PlatformError, ProjectionError};
+
+/// The seed of the demo data: every fresh installation shows the same world.
+const DEMO_SEED: u64 = 1;
+
+/// Why a platform cannot be served.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HostingError {
+    /// Its folder.
+    Platform {
+        /// What was met.
+        source: PlatformError,
+    },
+    /// One of its matchers.
+    Matcher {
+        /// What was met.
+        source: MatcherError,
+    },
+    /// Its demo data.
+    Demo {
+        /// The platform.
+        platform: String,
+        /// What was met.
+        source: Box<GenerationError>,
+    },
+    /// Its projection.
+    Projection {
+        /// The platform.
+        platform: String,
+        /// What was met.
+        source: ProjectionError,
+    },
+    /// The embedder.
+    Embedding {
+        /// What was met.
+        source: EmbeddingError,
+    },
+}
+
+impl fmt::Display for HostingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Platform { .. } => f.write_str("a platform's folder cannot be used"),
+            Self::Matcher { .. } => f.write_str("a matcher cannot be used"),
+            Self::Demo { platform, .. } => write!(f, "the demo data of \"{platform}\" cannot be loaded"),
+            Self::Projection { platform, .. } => write!(f, "the engine of \"{platform}\" cannot be made"),
+            Self::Embedding { .. } => f.write_str("texts cannot be embedded"),
+        }
+    }
+}
+
+impl std::error::Error for HostingError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Platform { source } => Some(source),
+            Self::Matcher { source } => Some(source),
+            Self::Demo { source, .. } => Some(source),
+            Self::Projection { source, .. } => Some(source),
+            Self::Embedding { source } => Some(source),
+        }
+    }
+}
+
+/// The embedder that the operator chose.
+///
+/// # Errors
+/// [`HostingError::Embedding`] when its settings cannot be used.
+pub fn embedder(config: &EmbeddingsConfig) -> Result<Embedder, HostingError> {
+    let Some(url) = &config.url else {
+        return Ok(Embedder::Builtin(BuiltinEmbedder::default()));
+    };
+    let key = config.key.as_ref().map(|key| key.expose().to_string());
+    let params = HttpEmbedderParams { key, ..HttpEmbedderParams::standard(url.as_str(), &config.model, config.dimension) };
+    HttpEmbedder::new(params).map(Embedder::Http).map_err(|source| HostingError::Embedding { source })
+}
+
+/// The live engine of every platform that comes with the server.
+///
+/// # Errors
+/// [`HostingError`] that names the platform, and what of it cannot be used.
+pub async fn host_platforms(
+    config: &Config,
+    pool: &PgPool,
+    embedder: &Arc<Embedder>,
+) -> Result<Platforms, HostingError> {
+    let mut hosted = Platforms::new();
+    for platform in Platform::embedded().map_err(|source| HostingError::Platform { source })? {
+        if let Some(demo) = platform.demo().filter(|_| config.demo_members > 0) {
+            load_demo(pool, platform.name(), demo, config.demo_members)
+                .await
+                .map_err(|source| HostingError::Demo { platform: platform.name().to_string(), source: Box::new(source) })?;
+        }
+        let live = start(&platform, pool, embedder, &config.data_dir).await?;
+        hosted.insert(platform.name().to_string(), Hosted::new(live));
+    }
+    Ok(hosted)
+}
+
+/// Fills a platform that has no rows yet.
+async fn load_demo(pool: &PgPool, platform: &str, demo: &str, members: u32) -> Result<(), GenerationError> {
+    let world = Arc::new(World::load(demo)?);
+    let mut connection = pool.acquire().await?;
+    let table_count = world.tables().count() as u64;
+    let mut progress = None;
+    let advance = |_| {
+        let label = || format!("Loading the demo data of {platform}");
+        progress.get_or_insert_with(|| Progress::steps(&label(), table_count)).advance(1);
+    };
+    match world.load_into(&mut connection, u64::from(members), DEMO_SEED, advance).await {
+        Err(GenerationError::NotEmpty { .. }) => Ok(()), // somebody's data: it stays as it is
+        Err(error) => Err(error),
+        Ok(row_count) => {
+            let summary = format!("Loaded {row_count} rows of demo data for {platform}");
+            progress.into_iter().for_each(|progress| progress.finish(&summary));
+            Ok(())
+        }
+    }
+}
+
+async fn start(
+    platform: &Platform,
+    pool: &PgPool,
+    embedder: &Arc<Embedder>,
+    data_dir: &Path,
+) -> Result<LiveEngine, HostingError> {
+    let schema = platform.schema(embedder.dimension()).map_err(|source| HostingError::Platform { source })?;
+    let read = |matcher: &crate::projection::MatcherText| Matcher::from_toml(&matcher.text, &matcher.file, &schema);
+    let matchers = platform.matchers().iter().map(read).collect::<Result<Vec<_>, _>>();
+    let parts = LiveParts {
+        pool: pool.clone(),
+        matchers: matchers.map_err(|source| HostingError::Matcher { source })?,
+        schema,
+        embedder: Arc::clone(embedder),
+        settings: LiveSettings::standard(data_dir.join("engines").join(platform.name())),
+    };
+    LiveEngine::start(parts)
+        .await
+        .map_err(|source| HostingError::Projection { platform: platform.name().to_string(), source })
+}

@@ -1,0 +1,88 @@
+//! The platforms that are served.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use affinity_core::{Engine, Key, KindId, Query, Scratch, Unobserved};
+use serde::Serialize;
+
+use crate::projection::LiveEngine;
+
+/// Sources looked at to find one that has matches.
+const TRIED_MAX: usize = 50;
+
+/// One platform with its live engine.
+#[derive(Debug)]
+pub struct Hosted {
+    live: LiveEngine,
+}
+
+/// The platforms that are served, by name.
+pub type Platforms = BTreeMap<String, Hosted>;
+
+/// A matcher, as clients learn of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct MatcherInfo {
+    name: String,
+    from: String,
+    to: String,
+    description: String,
+    version: String,
+    signals: Vec<affinity_core::SignalInfo>,
+    /// A source that has matches, if one was found.
+    r#try: Option<Key>,
+}
+
+impl Hosted {
+    /// A platform that this engine answers for.
+    #[must_use]
+    pub fn new(live: LiveEngine) -> Self {
+        Self { live }
+    }
+
+    /// Its newest engine.
+    #[must_use]
+    pub fn engine(&self) -> Arc<Engine> {
+        self.live.load()
+    }
+
+    /// The engine's follower.
+    #[must_use]
+    pub fn live(&self) -> &LiveEngine {
+        &self.live
+    }
+
+    /// Gives the follower back, to be stopped.
+    #[must_use]
+    pub fn into_live(self) -> LiveEngine {
+        self.live
+    }
+}
+
+/// All matchers of an engine, each with a source to try.
+pub(super) fn describe(engine: &Engine, scratch: &mut Scratch) -> Vec<MatcherInfo> {
+    let kind = |id: KindId| engine.schema().kinds()[id.index()].name.clone();
+    let mut described = Vec::new();
+    for matcher in engine.matchers().values() {
+        described.push(MatcherInfo {
+            name: matcher.name().to_string(),
+            from: kind(matcher.from_kind()),
+            to: kind(matcher.to_kind()),
+            description: matcher.description().to_string(),
+            version: matcher.version().to_string(),
+            signals: matcher.signals(),
+            r#try: source_to_try(engine, matcher.name(), scratch),
+        });
+    }
+    described
+}
+
+/// The first source, by key, that has matches: the same on every start over the same data.
+pub(super) fn source_to_try(engine: &Engine, matcher: &str, scratch: &mut Scratch) -> Option<Key> {
+    let kind = engine.matchers().get(matcher)?.from_kind();
+    let sources = engine.first_by_key(kind, TRIED_MAX).into_iter();
+    sources.map(|source| source.id).find(|id| {
+        let query = Query::new(matcher, id).limit(1);
+        engine.recommend_with(&query, scratch, &mut Unobserved).is_ok_and(|answer| !answer.matches.is_empty())
+    })
+}

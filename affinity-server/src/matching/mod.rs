@@ -1,0 +1,16 @@
+//! Matching over HTTP: requests become queries, queries run off the async threads, answers go out as core made them.
+
+mod hosted; // the platforms that are served, each with its live engine
+mod pool; // where queries run, behind a bounded queue
+mod wire; // what clients send
+mod problems; // what goes wrong, as problem documents
+mod offer; // what is served, for those who choose
+mod service; // from a request to an answer
+mod routes;
+
+pub use self::hosted::{Hosted, Platforms};
+pub use self::offer::{MatcherOffer, PlatformOffer};
+pub use self::pool::{PoolError, ScoringPool};
+pub use self::routes::routes;
+pub use self::service::Matching;
+pub(crate) use self::wire::MatchParams;

@@ -1,0 +1,69 @@
+//! What clients send.
+
+use std::collections::BTreeMap;
+
+use affinity_core::Condition;
+use serde::Deserialize;
+
+/// The query string of a GET.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MatchParams {
+    pub(crate) limit: Option<usize>,
+    /// RFC 3339; now when missing.
+    pub(crate) as_of: Option<String>,
+    /// Pieces of evidence per contribution.
+    pub(crate) evidence: Option<usize>,
+    /// `attributes`, or nothing.
+    pub(crate) include: Option<Include>,
+}
+
+/// What an answer may carry besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Include {
+    Attributes,
+}
+
+/// The body of a POST.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MatchBody {
+    pub(super) source: SourceBody,
+    #[serde(default)]
+    pub(super) filters: Vec<Condition>,
+    #[serde(default)]
+    pub(super) weights: BTreeMap<String, f64>,
+    #[serde(default)]
+    pub(super) exclude: Vec<String>,
+    pub(super) limit: Option<usize>,
+    pub(super) as_of: Option<String>,
+    pub(super) evidence: Option<usize>,
+    pub(super) include: Option<Include>,
+}
+
+/// Whom matches are wanted for: a node by `id`, or one described on the spot.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SourceBody {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) attributes: BTreeMap<String, serde_json::Value>,
+    /// Texts by space, embedded here.
+    pub(super) texts: BTreeMap<String, String>,
+    /// Vectors by space, already embedded.
+    pub(super) vectors: BTreeMap<String, Vec<f32>>,
+    pub(super) links: Vec<LinkBody>,
+}
+
+/// An edge of a source described on the spot.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LinkBody {
+    pub(super) relation: String,
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) reversed: bool,
+    pub(super) weight: Option<f32>,
+    pub(super) at: Option<String>,
+}

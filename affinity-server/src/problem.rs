@@ -1,0 +1,257 @@
+//! Problem documents: the one form of every error that a client sees (RFC 9457).
+
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The media type of a problem document.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// An error as a client reads it.
+///
+/// `type` is `about:blank` and `title` the status in words, so `code` is what programs compare.
+///
+/// ```
+/// use affinity_server::problem::Problem;
+/// use axum::http::StatusCode;
+///
+/// let problem = Problem::new(StatusCode::NOT_FOUND, "unknown_matcher", "there is no matcher \"partner\"")
+///     .allowed(["partners", "similar"])
+///     .hint("names are case-sensitive");
+/// let document = serde_json::to_value(&problem)?;
+/// assert_eq!(document["title"], "Not Found");
+/// assert_eq!(document["allowed"][0], "partners");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    #[serde(serialize_with = "status_number")]
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowed: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    got: Option<String>,
+    #[serde(skip)]
+    retry_after_seconds: Option<u64>,
+}
+
+fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl Problem {
+    /// A problem with the facts every one has; `code` is snake case and never changes, `detail` is for people.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status,
+            code,
+            detail: detail.into(),
+            instance: None,
+            hint: None,
+            allowed: Vec::new(),
+            expected: None,
+            got: None,
+            retry_after_seconds: None,
+        }
+    }
+
+    /// What to try next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The values that would have been accepted, in the order given.
+    #[must_use]
+    pub fn allowed<Name: Into<String>>(mut self, names: impl IntoIterator<Item = Name>) -> Self {
+        self.allowed = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// What was expected, and what came instead.
+    #[must_use]
+    pub fn expected(mut self, expected: impl Into<String>, got: impl Into<String>) -> Self {
+        (self.expected, self.got) = (Some(expected.into()), Some(got.into()));
+        self
+    }
+
+    /// The path that was asked for; [`explain_errors`] sets it.
+    #[must_use]
+    pub fn instance(mut self, path: impl Into<String>) -> Self {
+        self.instance = Some(path.into());
+        self
+    }
+
+    /// Sends `Retry-After` with the answer.
+    #[must_use]
+    pub fn retry_after_seconds(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The name that programs compare.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The sentence for people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The problem of a status that a layer answered without saying more.
+    fn of_status(status: StatusCode) -> Self {
+        let (code, detail) = match status {
+            StatusCode::NOT_FOUND => ("not_found", "there is nothing at this address"),
+            StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this address does not take this method"),
+            StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the body is larger than this server takes"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "the body is not of a type this address takes"),
+            StatusCode::REQUEST_TIMEOUT => ("request_timeout", "the request took too long"),
+            StatusCode::GATEWAY_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE => ("unavailable", "the server cannot answer now"),
+            status if status.is_server_error() => ("internal", "the server failed to answer"),
+            _ => ("bad_request", "the request cannot be answered"),
+        };
+        Self::new(status, code, detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        // Strings and a number: serialization cannot fail.
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (self.status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // Kept for layers that add to it or show it to people.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        let (status, detail) = (rejection.status(), rejection.body_text());
+        match rejection {
+            JsonRejection::JsonSyntaxError(_) => Self::new(status, "json_syntax", detail),
+            JsonRejection::JsonDataError(_) => Self::new(status, "json_data", detail),
+            JsonRejection::MissingJsonContentType(_) => Self::new(status, "unsupported_media_type", detail)
+                .hint("send the header Content-Type: application/json"),
+            _ => Self { detail, ..Self::of_status(status) },
+        }
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(rejection.status(), "bad_query", rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(rejection.status(), "bad_path", rejection.body_text())
+    }
+}
+
+/// A JSON body; what does not parse is a [`Problem`].
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let axum::Json(body) = axum::Json::from_request(request, state).await?;
+        Ok(Self(body))
+    }
+}
+
+/// The query string; what does not parse is a [`Problem`].
+#[derive(Debug)]
+pub struct QueryString<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryString<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Query(query) = Query::from_request_parts(parts, state).await?;
+        Ok(Self(query))
+    }
+}
+
+/// The variable parts of the path; what does not parse is a [`Problem`].
+#[derive(Debug)]
+pub struct PathParts<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathParts<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(path) = Path::from_request_parts(parts, state).await?;
+        Ok(Self(path))
+    }
+}
+
+/// Handler for addresses without a route.
+pub async fn not_found() -> Problem {
+    Problem::of_status(StatusCode::NOT_FOUND).hint("GET /openapi.json lists every address")
+}
+
+/// Handler for `tower_http::catch_panic`: the client learns that it was us, and nothing else.
+pub fn panicked(_payload: Box<dyn std::any::Any + Send>) -> Response {
+    Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+}
+
+/// Middleware, outermost: every error leaves as a problem document that names the path asked for.
+///
+/// Problems get their `instance`; errors of other layers (405 of the router, 413 of a limit, 408 of a timeout)
+/// become problems and keep their headers, so `Allow` turns into the list of methods. Pages keep their HTML.
+pub async fn explain_errors(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let status = response.status();
+    let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_page = content_type.starts_with(b"text/html");
+    if !(status.is_client_error() || status.is_server_error()) || is_page {
+        return response;
+    }
+    let methods = response.headers().get(axum::http::header::ALLOW).and_then(|value| value.to_str().ok());
+    let mut problem = match response.extensions().get::<Problem>() {
+        Some(problem) => problem.clone(),
+        None => Problem::of_status(status).allowed(methods.unwrap_or_default().split(',').filter(|name| !name.is_empty())),
+    };
+    problem.instance.get_or_insert(path);
+    let mut explained = problem.into_response();
+    for (name, value) in response.headers() {
+        if *name != CONTENT_TYPE && *name != axum::http::header::CONTENT_LENGTH {
+            explained.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    explained
+}

@@ -1,0 +1,237 @@
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use affinity_core::{Engine, Matcher, Schema, Verification};
+use sqlx::PgPool;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::ProjectionError;
+use super::feed::{Command, Follower, Kept, Pace, listen};
+use super::handle::EngineHandle;
+use super::projector::{Projection, Projector, Retry};
+use super::read::check_projection;
+use super::snapshot_files::{SnapshotFiles, origin};
+use super::status::{Health, LiveStatus, with_causes};
+use crate::catalog::ProjectionStatements;
+use crate::embedding::Embedder;
+
+/// What a live engine is made from.
+#[derive(Clone, Debug)]
+pub struct LiveParts {
+    /// The database, migrated.
+    pub pool: PgPool,
+    /// The platform's declaration, with the dimension of the embedder; its name is the platform's.
+    pub schema: Schema,
+    /// The platform's matchers.
+    pub matchers: Vec<Matcher>,
+    /// What makes vectors of texts.
+    pub embedder: Arc<Embedder>,
+    /// How it follows the database, and where it keeps its snapshot.
+    pub settings: LiveSettings,
+}
+
+/// How a live engine follows the database, and where it keeps its snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveSettings {
+    /// Holds the snapshot of one platform; made when missing.
+    pub folder: PathBuf,
+    /// How often the feed is looked at besides at each notification.
+    pub poll_every: Duration,
+    /// Saves a snapshot after so many changes,
+    pub save_after_changes: usize,
+    /// or after so long, if anything changed.
+    pub save_every: Duration,
+    /// How long changes stay in the feed, for consumers that are not running.
+    pub feed_kept: Duration,
+}
+
+impl LiveSettings {
+    /// Polling 4 times a second, saving every 5 minutes or 200,000 changes, keeping the feed for a day.
+    #[must_use]
+    pub fn standard(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            poll_every: Duration::from_millis(250),
+            save_after_changes: 200_000,
+            save_every: Duration::from_mins(5),
+            feed_kept: Duration::from_hours(24),
+        }
+    }
+}
+
+/// The engine of one platform, kept in step with the database.
+///
+/// What is committed is in the next [`Self::load`] within a second, usually within a tenth of one.
+///
+/// ```no_run
+/// # async fn run(parts: affinity_server::projection::LiveParts) -> Result<(), Box<dyn std::error::Error>> {
+/// use affinity_server::projection::LiveEngine;
+///
+/// let live = LiveEngine::start(parts).await?;
+/// println!("{} stands at {}", live.load().schema().name(), live.status().position);
+/// live.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct LiveEngine {
+    handle: Arc<EngineHandle>,
+    health: Arc<Mutex<Health>>,
+    commands: mpsc::Sender<Command>,
+    follower: JoinHandle<()>,
+    listener: JoinHandle<()>,
+}
+
+impl LiveEngine {
+    /// The engine from its snapshot and the changes since, or from the views when there is no snapshot that fits.
+    ///
+    /// # Errors
+    /// [`ProjectionError::NotFollowed`] for a platform whose views the feed cannot follow; others when the database
+    /// fails or holds what the schema does not allow.
+    pub async fn start(parts: LiveParts) -> Result<Self, ProjectionError> {
+        let LiveParts { pool, schema, matchers, embedder, settings } = parts;
+        let platform = schema.name().to_string();
+        let mut connection = pool.acquire().await.map_err(ProjectionError::database("be reached"))?;
+        let statements = ProjectionStatements::prepare(&mut connection, &platform).await?;
+        drop(connection);
+        check_projection(&pool, &platform).await?;
+        let origin = origin(&pool, &platform, &schema, embedder.model()).await?;
+        let files = SnapshotFiles { folder: settings.folder.clone(), origin };
+
+        // Listening begins before the first look, so that no commit falls between the two.
+        let wake = Arc::new(Notify::new());
+        let listener = tokio::spawn(listen(pool.clone(), platform.clone(), Arc::clone(&wake)));
+        let projector =
+            Projector { pool, platform: platform.clone(), statements, schema, matchers, embedder };
+        let (projection, kept) = match first_projection(&projector, &files).await {
+            Ok(first) => first,
+            Err(error) => {
+                listener.abort();
+                return Err(error);
+            }
+        };
+        let handle = Arc::new(EngineHandle::new(projection.published()));
+        let health = Arc::new(Mutex::new(Health::new(projection.position.clone())));
+        let (commands, inbox) = mpsc::channel(8);
+        if projection.engine.verification() == Verification::Pending {
+            tokio::spawn(verify(platform, Arc::clone(&projection.engine), commands.clone()));
+        }
+        let follower = Follower {
+            projector,
+            projection,
+            files,
+            settings,
+            handle: Arc::clone(&handle),
+            health: Arc::clone(&health),
+            commands: inbox,
+            wake,
+            pace: Pace::new(kept),
+        };
+        let follower = tokio::spawn(follower.run());
+        Ok(Self { handle, health, commands, follower, listener })
+    }
+
+    /// The newest version.
+    #[must_use]
+    pub fn load(&self) -> Arc<Engine> {
+        self.handle.load()
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn status(&self) -> LiveStatus {
+        let mut status = self.health.lock().unwrap_or_else(PoisonError::into_inner).status();
+        status.degraded.extend(self.load().degraded());
+        status
+    }
+
+    /// Reads the views anew, fits the models to what they say and publishes the result.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; the engine then stays as it was. [`ProjectionError::Stopped`] after [`Self::stop`].
+    pub async fn rebuild(&self) -> Result<(), ProjectionError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Rebuild(reply)).await.map_err(|_| ProjectionError::Stopped)?;
+        answer.await.map_err(|_| ProjectionError::Stopped)?
+    }
+
+    /// Stops following the database and saves a snapshot if anything changed since the last.
+    pub async fn stop(mut self) {
+        // An error means that the follower has ended already, which is what stopping is for.
+        let _ = self.commands.send(Command::Stop).await;
+        if let Err(error) = (&mut self.follower).await {
+            tracing::error!("following the database ended early: {error}");
+        }
+    }
+}
+
+impl Drop for LiveEngine {
+    fn drop(&mut self) {
+        // Without `stop` nothing is saved: the next start replays the feed from the last snapshot.
+        self.follower.abort();
+        self.listener.abort();
+    }
+}
+
+/// Compares the checksums that opening a snapshot left for later; a damaged one is replaced from the views.
+async fn verify(platform: String, engine: Arc<Engine>, commands: mpsc::Sender<Command>) {
+    let Ok(verified) = tokio::task::spawn_blocking(move || engine.verify()).await else { return };
+    if let Err(error) = verified {
+        tracing::error!(platform, "the snapshot is damaged, reading everything: {}", with_causes(&error));
+        let (reply, _) = oneshot::channel();
+        // An error means that nobody follows any more, and so nobody reads either.
+        let _ = commands.send(Command::Rebuild(reply)).await;
+    }
+}
+
+/// Where following begins, and how that was found.
+async fn first_projection(
+    projector: &Projector,
+    files: &SnapshotFiles,
+) -> Result<(Projection, Kept), ProjectionError> {
+    let began = Instant::now();
+    if let Some(mut projection) = load_kept(projector, files).await {
+        match projector.follow(&mut projection, Retry::Owed).await {
+            Ok(step) => {
+                let (platform, seconds) = (&projector.platform, began.elapsed().as_secs_f64());
+                tracing::info!(
+                    "{platform}: snapshot and {} changes since, in {seconds:.2} s",
+                    step.change_count
+                );
+                return Ok((projection, Kept::Snapshot { changes_since: step.change_count }));
+            }
+            Err(ProjectionError::FellBehind { .. }) => {
+                tracing::info!("{}: the snapshot is older than the change feed", projector.platform);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let (projection, step) = projector.project_all().await?;
+    if let Some(failure) = &step.failure {
+        tracing::warn!(
+            platform = projector.platform,
+            "texts could not be embedded: {}",
+            with_causes(failure)
+        );
+    }
+    Ok((projection, Kept::Nothing))
+}
+
+/// The projection that was kept, if it fits; one that is damaged is as good as none.
+async fn load_kept(projector: &Projector, files: &SnapshotFiles) -> Option<Projection> {
+    let (files, schema, matchers) = (files.clone(), projector.schema.clone(), projector.matchers.clone());
+    let loaded = tokio::task::spawn_blocking(move || files.load(&schema, &matchers)).await.ok()?;
+    match loaded {
+        Ok(kept) => kept,
+        Err(error) => {
+            tracing::warn!(
+                platform = projector.platform,
+                "the snapshot is of no use: {}",
+                with_causes(&error)
+            );
+            None
+        }
+    }
+}

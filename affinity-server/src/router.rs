@@ -1,0 +1,29 @@
+//! Every address of the server, and what holds for all of them.
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::{Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::matching::Matching;
+use crate::observability::MetricsHandle;
+use crate::{health, matching, openapi, problem, ui};
+
+/// Bytes of a request's body.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// The whole service.
+pub fn router(matching: Arc<Matching>, metrics: MetricsHandle) -> Router {
+    Router::new()
+        .merge(ui::routes())
+        .merge(matching::routes())
+        .merge(openapi::routes())
+        .merge(health::routes(metrics))
+        .fallback(problem::not_found)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(middleware::from_fn(health::measure))
+        .layer(middleware::from_fn(problem::explain_errors))
+        .with_state(matching)
+}
