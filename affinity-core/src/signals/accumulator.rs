@@ -102,10 +102,9 @@ impl Accumulator {
                 continue;
             }
             for (offset, sum) in sums.iter().enumerate() {
-                if *sum != 0 && sum & mask >= from && sum & mask < below {
-                    if let Some(node) = NodeId::from_index(first + offset) {
-                        from = visit(node, *sum);
-                    }
+                let is_within = *sum != 0 && sum & mask >= from && sum & mask < below;
+                if is_within && let Some(node) = NodeId::from_index(first + offset) {
+                    from = visit(node, *sum);
                 }
             }
         }
