@@ -128,10 +128,10 @@ impl Accumulator {
     pub(crate) fn for_each(&self, visit: &mut dyn FnMut(NodeId, u64)) {
         for (first, sums) in self.blocks() {
             for (offset, sum) in sums.iter().enumerate() {
-                if *sum != 0 {
-                    if let Some(node) = NodeId::from_index(first + offset) {
-                        visit(node, *sum);
-                    }
+                if *sum != 0
+                    && let Some(node) = NodeId::from_index(first + offset)
+                {
+                    visit(node, *sum);
                 }
             }
         }
