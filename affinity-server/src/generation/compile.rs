@@ -215,6 +215,9 @@ impl Context<'_> {
         if outline.len() < cells.len() {
             return Err(invalid("names that are either columns or hidden values, not both"));
         }
+        if Symbol::BUILT_IN.iter().any(|name| outline.contains_key(*name)) {
+            return Err(invalid("cells with names other than index, parent and item"));
+        }
         let cell_of_symbol = self.names.symbols.iter().map(|name| outline.get(name).copied()).collect();
         let fixed = document.fixed.iter().map(|fixed| self.fixed(position, document, fixed));
         Ok(Table {

@@ -12,11 +12,11 @@
 //! epoch = "2026-01-01T00:00:00Z"
 //! population_min = 1
 //! [words]
-//! genre = ["crime", "poetry"]
+//! genres = ["crime", "poetry"]
 //! [[table]]
 //! name = "books"
 //! count = "population"
-//! columns = { id = "index", genre = "pick(genre)", title = "'A book of {genre}'" }
+//! columns = { id = "index", genre = "pick(genres)", title = "'A book of {genre}'" }
 //! "#)?;
 //! let mut csv = Vec::new();
 //! world.write_csv("books", 3, 7, &mut csv)?;

@@ -55,7 +55,7 @@ of = "parents"
 each = "2"
 when = "parent.index != 1"
 let = { weight = "parent.index * 10 + item" }
-columns = { parent = "parent.id", size = "weight" }
+columns = { of_id = "parent.id", size = "weight" }
 "#;
     assert_eq!(csv(world, "parents", 3, 1), [["0", "1"], ["1", "21"], ["2", "41"]]);
     assert_eq!(csv(world, "children", 3, 1), [["0", "0"], ["0", "1"], ["2", "20"], ["2", "21"]]);
@@ -180,6 +180,8 @@ fn unknown_names_fail_when_the_world_is_read() {
     assert!(
         matches!(error, GenerationError::WrongArgumentCount { function, got: 1, .. } if function == "round")
     );
+    let own_parent = "[[table]]\nname = \"t\"\ncount = \"1\"\ncolumns = { parent = \"1\" }";
+    assert!(matches!(load_error(own_parent), GenerationError::InvalidTable { table, .. } if table == "t"));
     let error = load_error("[[table]]\nname = \"t; drop\"\ncount = \"1\"");
     assert!(matches!(error, GenerationError::InvalidIdentifier { name } if name == "t; drop"));
     let error = load_error(

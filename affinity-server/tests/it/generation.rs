@@ -169,6 +169,13 @@ async fn loaded_world_holds_every_rule_and_projects_every_relation() {
     assert!(constraints.len() > 100, "the schema has more constraints than {}", constraints.len());
     let broken: Vec<&(String, i64)> = constraints.iter().filter(|(_, rows)| *rows > 0).collect();
     assert!(broken.is_empty(), "{broken:?}");
+    // And the query sees what is broken.
+    let break_it = "begin; set local session_replication_role = replica; delete from teraffi.trends where name = 'sustainable_consumption'";
+    sqlx::raw_sql(break_it).execute(&mut *connection).await.unwrap();
+    let most = "select max(row_count) from pg_temp.broken()";
+    let orphans: i64 = sqlx::query_scalar(most).fetch_one(&mut *connection).await.unwrap();
+    sqlx::raw_sql("rollback").execute(&mut *connection).await.unwrap();
+    assert!(orphans > 20, "{orphans} affinities without their trend");
     sqlx::raw_sql("set search_path = teraffi, public").execute(&mut *connection).await.unwrap();
     for (rule, query) in BROKEN_RULES {
         let broken: i64 = sqlx::query_scalar(query).fetch_one(&mut *connection).await.unwrap();
