@@ -128,7 +128,7 @@ impl Problem {
     fn of_status(status: StatusCode) -> Self {
         let (code, detail) = match status {
             StatusCode::NOT_FOUND => ("not_found", "there is nothing at this address"),
-            StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this address does not take this method"),
+            StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this address does not take this method; the header Allow lists those it takes"),
             StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the body is larger than this server takes"),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "the body is not of a type this address takes"),
             StatusCode::REQUEST_TIMEOUT => ("request_timeout", "the request took too long"),
@@ -231,7 +231,7 @@ pub fn panicked(_payload: Box<dyn std::any::Any + Send>) -> Response {
 /// Middleware, outermost: every error leaves as a problem document that names the path asked for.
 ///
 /// Problems get their `instance`; errors of other layers (405 of the router, 413 of a limit, 408 of a timeout)
-/// become problems and keep their headers, so `Allow` turns into the list of methods. Pages keep their HTML.
+/// become problems and keep their headers. Pages keep their HTML.
 pub async fn explain_errors(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
@@ -241,11 +241,8 @@ pub async fn explain_errors(request: Request, next: Next) -> Response {
     if !(status.is_client_error() || status.is_server_error()) || is_page {
         return response;
     }
-    let methods = response.headers().get(axum::http::header::ALLOW).and_then(|value| value.to_str().ok());
-    let mut problem = match response.extensions().get::<Problem>() {
-        Some(problem) => problem.clone(),
-        None => Problem::of_status(status).allowed(methods.unwrap_or_default().split(',').filter(|name| !name.is_empty())),
-    };
+    let known = response.extensions().get::<Problem>().cloned();
+    let mut problem = known.unwrap_or_else(|| Problem::of_status(status));
     problem.instance.get_or_insert(path);
     let mut explained = problem.into_response();
     for (name, value) in response.headers() {

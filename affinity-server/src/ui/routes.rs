@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::headers::CONTENT_SECURITY_POLICY;
 use super::model::{PageModel, Search};
 use super::page::page;
-use crate::matching::{MatchParams, Matching};
+use crate::matching::{MatchParams, MatcherOffer, Matching, PlatformOffer};
 use crate::problem::{Problem, QueryString};
 
 /// Names that one search lists.
@@ -53,6 +53,8 @@ async fn show(State(matching): State<Arc<Matching>>, query: Result<QueryString<P
     };
     if let Err(problem) = outcome {
         model.problem.get_or_insert(problem);
+        // Somebody to go on with; what stops this too was said above.
+        let _ = searched(&matching, &mut model).await;
     }
     let status = model.problem.as_ref().map_or(StatusCode::OK, Problem::status);
     (status, security_headers(), page(&model)).into_response()
@@ -67,13 +69,18 @@ fn security_headers() -> [(HeaderName, &'static str); 4] {
     ]
 }
 
-/// The page before anything is asked: the choices, and what is chosen, by default the first.
+/// A matcher between nodes of one kind, as a visitor can click on from match to match; else any.
+fn first_choice(platform: &PlatformOffer) -> Option<&MatcherOffer> {
+    platform.matchers.iter().find(|matcher| matcher.from == matcher.to).or(platform.matchers.first())
+}
+
+/// The page before anything is asked: the choices, and what is chosen.
 fn chosen_page(matching: &Matching, query: &PageQuery) -> PageModel {
     let platforms = matching.offers();
     let (platform, matcher) = match query.r#for.as_deref().and_then(|chosen| chosen.split_once('/')) {
         Some((platform, matcher)) => (platform.to_owned(), matcher.to_owned()),
         None => {
-            let first = platforms.iter().find_map(|platform| Some((platform, platform.matchers.first()?)));
+            let first = platforms.iter().find_map(|platform| Some((platform, first_choice(platform)?)));
             first.map(|(platform, matcher)| (platform.name.clone(), matcher.name.clone())).unwrap_or_default()
         }
     };

@@ -118,7 +118,7 @@ fn match_shows_sum_sentence_and_path_by_name() {
     let text = text(&html);
     for expected in [
         "Matches for Sarah",
-        "Maria: you share a trend.",
+        "0.375You share a trend.",
         "you \u{2192} sustainable consumption \u{2190} Maria",
         "0.75 \u{d7} 0.50 = 0.375",
         "nothing to say",
@@ -130,7 +130,22 @@ fn match_shows_sum_sentence_and_path_by_name() {
     assert!(html.contains(r#"<a href="/?for=net/partners&amp;id=m2">Maria</a>"#), "{html}");
     assert!(html.contains(r#"href="/match/net/partners/m%201%26x""#), "{html}");
     assert!(html.contains(r#"<rect class="c0" x="0.0" height="10" width="375.0">"#), "{html}");
+    assert!(html.contains(r#"<input type="hidden" name="id" value="m 1&amp;x">"#), "{html}");
     assert!(!html.contains(r#"<rect class="c1""#), "an absent signal has no segment: {html}");
+}
+
+#[test]
+fn largest_contribution_comes_first_in_its_own_color() {
+    let contributions = vec![
+        part("Absent", 0.0, 0.25, vec![]),
+        part("Small", 0.5, 0.25, vec![shared_trend()]),
+        part("Large", 1.0, 0.25, vec![shared_trend()]),
+    ];
+    let html = html(&PageModel { answer: Some(answer(vec![found(&node("Member", "m2", "Maria"), contributions)])), ..model() });
+    let [large, small, absent] = ["Large", "Small", "Absent"].map(|label| html.find(&format!(">{label}</span>")));
+    assert!(large < small && small < absent && large.is_some(), "{html}");
+    assert!(html.contains(r#"<rect class="c2" x="0.0" height="10" width="250.0">"#), "{html}");
+    assert!(html.contains(r#"<rect class="c1" x="250.0" height="10" width="125.0">"#), "{html}");
 }
 
 #[test]
