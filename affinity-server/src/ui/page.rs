@@ -189,7 +189,8 @@ fn part_line(place: usize, part: &Contribution) -> Markup {
 
 fn small_print(answer: &Answer) -> Markup {
     let header = &answer.header;
-    let [platform, matcher, id] = [&header.platform, &header.matcher, &header.source.id.to_string()].map(|part| query_value(part));
+    let [platform, matcher, id] =
+        [&header.platform, &header.matcher, &header.source.id.to_string()].map(|part| query_value(part));
     // Counts only fall from stage to stage, so their size puts the stages in order; all come after the candidates.
     let mut funnel: Vec<(&String, &usize)> = answer.funnel.iter().collect();
     funnel.sort_by_key(|(stage, count)| (std::cmp::Reverse(**count), stage.starts_with("after_")));

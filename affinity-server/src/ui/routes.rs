@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY as POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY as POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -40,7 +42,10 @@ pub fn routes() -> Router<Arc<Matching>> {
     Router::new().route("/", get(show))
 }
 
-async fn show(State(matching): State<Arc<Matching>>, query: Result<QueryString<PageQuery>, Problem>) -> Response {
+async fn show(
+    State(matching): State<Arc<Matching>>,
+    query: Result<QueryString<PageQuery>, Problem>,
+) -> Response {
     let (query, problem) = match query {
         Ok(QueryString(query)) => (query, None),
         Err(problem) => (PageQuery::default(), Some(problem)),
@@ -97,7 +102,8 @@ async fn answered(matching: &Matching, model: &mut PageModel, id: &str) -> Resul
 async fn searched(matching: &Matching, model: &mut PageModel) -> Result<(), Problem> {
     let limit = if model.search.text.is_empty() { STARTS_MAX } else { HITS_MAX };
     // One more than is shown tells whether there are more.
-    let mut hits = matching.find_sources(&model.platform, &model.matcher, &model.search.text, limit + 1).await?;
+    let mut hits =
+        matching.find_sources(&model.platform, &model.matcher, &model.search.text, limit + 1).await?;
     model.search.is_cut = hits.len() > limit && !model.search.text.is_empty();
     hits.truncate(limit);
     model.search.hits = hits;

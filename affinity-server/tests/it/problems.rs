@@ -1,6 +1,8 @@
 //! Every error that a client sees is a problem document.
 
-use affinity_server::problem::{JsonBody, PathParts, Problem, QueryString, explain_errors, not_found, panicked};
+use affinity_server::problem::{
+    JsonBody, PathParts, Problem, QueryString, explain_errors, not_found, panicked,
+};
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::Html;
@@ -69,9 +71,16 @@ fn client() -> reqwest::Client {
 #[track_caller]
 fn check_problem(answer: (u16, reqwest::header::HeaderMap, String), status: u16, code: &str) -> Value {
     let (got, headers, body) = answer;
-    assert_eq!((got, &headers["content-type"]), (status, &"application/problem+json".parse().unwrap()), "{body}");
+    assert_eq!(
+        (got, &headers["content-type"]),
+        (status, &"application/problem+json".parse().unwrap()),
+        "{body}"
+    );
     let problem: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!((&problem["status"], &problem["code"], &problem["type"]), (&json!(status), &json!(code), &json!("about:blank")));
+    assert_eq!(
+        (&problem["status"], &problem["code"], &problem["type"]),
+        (&json!(status), &json!(code), &json!("about:blank"))
+    );
     assert!(!problem["detail"].as_str().unwrap().is_empty());
     problem
 }
