@@ -30,7 +30,11 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
+#[serde(transparent)]
+pub struct Problem(Box<Document>); // boxed, as every fallible call returns room for it
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Document {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
@@ -59,7 +63,7 @@ fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Re
 impl Problem {
     /// A problem with the facts every one has; `code` is snake case and never changes, `detail` is for people.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Document {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status,
@@ -71,68 +75,75 @@ impl Problem {
             expected: None,
             got: None,
             retry_after_seconds: None,
-        }
+        }))
     }
 
     /// What to try next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     /// The values that would have been accepted, in the order given.
     #[must_use]
     pub fn allowed<Name: Into<String>>(mut self, names: impl IntoIterator<Item = Name>) -> Self {
-        self.allowed = names.into_iter().map(Into::into).collect();
+        self.0.allowed = names.into_iter().map(Into::into).collect();
         self
     }
 
     /// What was expected, and what came instead.
     #[must_use]
     pub fn expected(mut self, expected: impl Into<String>, got: impl Into<String>) -> Self {
-        (self.expected, self.got) = (Some(expected.into()), Some(got.into()));
+        (self.0.expected, self.0.got) = (Some(expected.into()), Some(got.into()));
         self
     }
 
     /// The path that was asked for; [`explain_errors`] sets it.
     #[must_use]
     pub fn instance(mut self, path: impl Into<String>) -> Self {
-        self.instance = Some(path.into());
+        self.0.instance = Some(path.into());
         self
     }
 
     /// Sends `Retry-After` with the answer.
     #[must_use]
     pub fn retry_after_seconds(mut self, seconds: u64) -> Self {
-        self.retry_after_seconds = Some(seconds);
+        self.0.retry_after_seconds = Some(seconds);
         self
     }
 
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The name that programs compare.
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// The sentence for people.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     /// The problem of a status that a layer answered without saying more.
     fn of_status(status: StatusCode) -> Self {
         let (code, detail) = match status {
             StatusCode::NOT_FOUND => ("not_found", "there is nothing at this address"),
-            StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this address does not take this method"),
+            StatusCode::METHOD_NOT_ALLOWED => (
+                "method_not_allowed",
+                "this address does not take this method; the header Allow lists those it takes",
+            ),
             StatusCode::PAYLOAD_TOO_LARGE => ("body_too_large", "the body is larger than this server takes"),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported_media_type", "the body is not of a type this address takes"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                ("unsupported_media_type", "the body is not of a type this address takes")
+            }
             StatusCode::REQUEST_TIMEOUT => ("request_timeout", "the request took too long"),
-            StatusCode::GATEWAY_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE => ("unavailable", "the server cannot answer now"),
+            StatusCode::GATEWAY_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE => {
+                ("unavailable", "the server cannot answer now")
+            }
             status if status.is_server_error() => ("internal", "the server failed to answer"),
             _ => ("bad_request", "the request cannot be answered"),
         };
@@ -144,8 +155,8 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         // Strings and a number: serialization cannot fail.
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (self.status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
-        if let Some(seconds) = self.retry_after_seconds {
+        let mut response = (self.0.status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        if let Some(seconds) = self.0.retry_after_seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         // Kept for layers that add to it or show it to people.
@@ -162,7 +173,11 @@ impl From<JsonRejection> for Problem {
             JsonRejection::JsonDataError(_) => Self::new(status, "json_data", detail),
             JsonRejection::MissingJsonContentType(_) => Self::new(status, "unsupported_media_type", detail)
                 .hint("send the header Content-Type: application/json"),
-            _ => Self { detail, ..Self::of_status(status) },
+            _ => {
+                let mut problem = Self::of_status(status);
+                problem.0.detail = detail;
+                problem
+            }
         }
     }
 }
@@ -231,7 +246,7 @@ pub fn panicked(_payload: Box<dyn std::any::Any + Send>) -> Response {
 /// Middleware, outermost: every error leaves as a problem document that names the path asked for.
 ///
 /// Problems get their `instance`; errors of other layers (405 of the router, 413 of a limit, 408 of a timeout)
-/// become problems and keep their headers, so `Allow` turns into the list of methods. Pages keep their HTML.
+/// become problems and keep their headers. Pages keep their HTML.
 pub async fn explain_errors(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
@@ -241,12 +256,9 @@ pub async fn explain_errors(request: Request, next: Next) -> Response {
     if !(status.is_client_error() || status.is_server_error()) || is_page {
         return response;
     }
-    let methods = response.headers().get(axum::http::header::ALLOW).and_then(|value| value.to_str().ok());
-    let mut problem = match response.extensions().get::<Problem>() {
-        Some(problem) => problem.clone(),
-        None => Problem::of_status(status).allowed(methods.unwrap_or_default().split(',').filter(|name| !name.is_empty())),
-    };
-    problem.instance.get_or_insert(path);
+    let known = response.extensions().get::<Problem>().cloned();
+    let mut problem = known.unwrap_or_else(|| Problem::of_status(status));
+    problem.0.instance.get_or_insert(path);
     let mut explained = problem.into_response();
     for (name, value) in response.headers() {
         if *name != CONTENT_TYPE && *name != axum::http::header::CONTENT_LENGTH {

@@ -110,17 +110,15 @@ impl Egress {
     /// or the answer is too long.
     pub async fn post_json(&self, request: EgressRequest<'_>) -> Result<EgressResponse, EgressError> {
         let host = self.checked_host(request.url)?;
-        let mut outgoing = self
-            .client
-            .post(request.url.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .body(request.body);
+        let mut outgoing =
+            self.client.post(request.url.clone()).header(CONTENT_TYPE, "application/json").body(request.body);
         if let Some(value) = request.authorization {
             outgoing = outgoing.header(AUTHORIZATION, value);
         }
         let mut incoming = outgoing.send().await.map_err(|error| self.name_failure(&host, error))?;
         let status = incoming.status().as_u16();
-        let retry_after = incoming.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(wait_of);
+        let retry_after =
+            incoming.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(wait_of);
         let mut body = Vec::new();
         while let Some(chunk) = incoming.chunk().await.map_err(|error| self.name_failure(&host, error))? {
             if body.len() + chunk.len() > request.response_bytes_max {
@@ -225,13 +223,20 @@ mod tests {
     async fn failure(allow: Allow, url: &str) -> EgressError {
         let egress = Egress::new(allow, Duration::from_secs(5)).unwrap();
         let url = Url::parse(url).unwrap();
-        let request = EgressRequest { url: &url, authorization: None, body: Vec::new(), response_bytes_max: 10 };
+        let request =
+            EgressRequest { url: &url, authorization: None, body: Vec::new(), response_bytes_max: 10 };
         egress.post_json(request).await.unwrap_err()
     }
 
     #[tokio::test]
     async fn private_literals_in_any_spelling_are_refused() {
-        for url in ["http://127.0.0.1:1/", "http://0x7f.1:1/", "http://2130706433:1/", "http://[::1]:1/", "http://[::ffff:10.0.0.1]/"] {
+        for url in [
+            "http://127.0.0.1:1/",
+            "http://0x7f.1:1/",
+            "http://2130706433:1/",
+            "http://[::1]:1/",
+            "http://[::ffff:10.0.0.1]/",
+        ] {
             let error = failure(Allow::PublicOnly, url).await;
             assert!(matches!(error, EgressError::PrivateAddress { .. }), "{url}: {error:?}");
         }
@@ -240,7 +245,10 @@ mod tests {
     #[tokio::test]
     async fn private_address_behind_a_name_is_refused() {
         let error = failure(Allow::PublicOnly, "http://localhost:1/").await;
-        assert!(matches!(&error, EgressError::PrivateAddress { host, address } if host == "localhost" && address.is_loopback()), "{error:?}");
+        assert!(
+            matches!(&error, EgressError::PrivateAddress { host, address } if host == "localhost" && address.is_loopback()),
+            "{error:?}"
+        );
     }
 
     #[tokio::test]

@@ -164,7 +164,9 @@ impl Features {
 /// FNV-1a over code points, then mixed, as its high bits alone are weak.
 fn hash_of(seed: u64, letters: impl Iterator<Item = char>) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325 ^ seed;
-    mix(letters.fold(start, |hash, letter| (hash ^ u64::from(u32::from(letter))).wrapping_mul(0x0000_0100_0000_01b3)))
+    mix(letters.fold(start, |hash, letter| {
+        (hash ^ u64::from(u32::from(letter))).wrapping_mul(0x0000_0100_0000_01b3)
+    }))
 }
 
 /// The finalizer of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).

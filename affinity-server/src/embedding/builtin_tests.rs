@@ -19,8 +19,14 @@ fn check_closer(anchor: &str, related: &str, unrelated: &str) {
 #[test]
 fn related_sentences_are_closer_than_unrelated_ones() {
     let topics = [
-        ("We sell organic skin care made from plants.", "Plant based organic skin care products for sensitive skin"),
-        ("Documentary series about sustainable living", "A film on living sustainably, in four documentaries"),
+        (
+            "We sell organic skin care made from plants.",
+            "Plant based organic skin care products for sensitive skin",
+        ),
+        (
+            "Documentary series about sustainable living",
+            "A film on living sustainably, in four documentaries",
+        ),
         ("Electric vehicle charging for city fleets", "Charging stations for fleets of electric cars"),
         ("Machine learning for medical imaging", "Medical images read by machine-learned models"),
         ("Fair trade coffee roasted in small batches", "Small batch coffee roaster, all beans fair trade"),
@@ -40,8 +46,12 @@ fn related_sentences_are_closer_than_unrelated_ones() {
 #[test]
 fn morphological_variants_are_close() {
     let variants = [
-        ("sustainable", "sustainability"), ("sustainable_consumption", "consuming sustainably"), ("photographer", "photography"),
-        ("marketing", "marketer"), ("educate", "education"), ("investments", "investing"),
+        ("sustainable", "sustainability"),
+        ("sustainable_consumption", "consuming sustainably"),
+        ("photographer", "photography"),
+        ("marketing", "marketer"),
+        ("educate", "education"),
+        ("investments", "investing"),
     ];
     for (word, variant) in variants {
         assert!(cosine(word, variant) > 0.3, "{word} {variant} {}", cosine(word, variant));
@@ -74,11 +84,13 @@ fn text_without_letters_or_digits_has_no_vector() {
 fn vectors_keep_their_bytes() {
     let embedder = BuiltinEmbedder::default();
     let mut digest = Sha256::new();
-    for text in ["Sustainable living, documentary series", "Ein Café in Zürich für 12 Gäste", "持続可能な消費", "the"] {
+    for text in
+        ["Sustainable living, documentary series", "Ein Café in Zürich für 12 Gäste", "持続可能な消費", "the"]
+    {
         embedder.embed(text).unwrap().iter().for_each(|component| digest.update(component.to_le_bytes()));
     }
     let digest: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!((embedder.model(), digest.as_str()), ("builtin-hash-v1/256", "GOLDEN"));
+    assert_eq!((embedder.model(), digest.as_str()), ("builtin-hash-v1/256", "3d5919dfc5cb74ed"));
 }
 
 proptest! {

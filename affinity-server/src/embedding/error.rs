@@ -34,7 +34,7 @@ pub enum EmbeddingError {
         /// The service's own message, cut to a readable length.
         message: String,
     },
-    /// The answer is not the JSON that the protocol asks for.
+    /// The answer is not the JSON that the protocol asks for, or a component does not fit in 32 bits.
     Malformed {
         /// Where the answer leaves the protocol.
         source: serde_json::Error,
@@ -62,39 +62,41 @@ pub enum EmbeddingError {
         /// The length received.
         got: usize,
     },
-    /// A component is infinite or not a number.
-    NotFinite {
-        /// The text's place in its batch.
-        index: usize,
-        /// The component's place in the vector.
-        component: usize,
-    },
 }
 
 impl std::fmt::Display for EmbeddingError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::InvalidUrl { url } => write!(f, "embedding service address \"{url}\" is not an http or https URL"),
+            Self::InvalidUrl { url } => {
+                write!(f, "embedding service address \"{url}\" is not an http or https URL")
+            }
             Self::InvalidKey => write!(f, "embedding service key has characters that a header cannot hold"),
-            Self::ZeroParameter { field } => write!(f, "embedding parameter \"{field}\" is 0, expected at least 1"),
+            Self::ZeroParameter { field } => {
+                write!(f, "embedding parameter \"{field}\" is 0, expected at least 1")
+            }
             Self::Unreachable { attempts, .. } => {
                 write!(f, "embedding service could not be reached in {attempts} attempts")
             }
             Self::Refused { status, attempts, message } => {
-                write!(f, "embedding service answered status {status} after {attempts} attempts: \"{message}\"")
+                write!(
+                    f,
+                    "embedding service answered status {status} after {attempts} attempts: \"{message}\""
+                )
             }
-            Self::Malformed { .. } => write!(f, "embedding service answered something else than a list of embeddings"),
+            Self::Malformed { .. } => {
+                write!(f, "embedding service answered something else than a list of embeddings")
+            }
             Self::WrongCount { expected, got } => {
                 write!(f, "embedding service answered {got} vectors, expected {expected}")
             }
             Self::WrongIndex { index, count } => {
-                write!(f, "embedding service answered index {index} twice or out of range, expected each below {count} once")
+                write!(
+                    f,
+                    "embedding service answered index {index} twice or out of range, expected each below {count} once"
+                )
             }
             Self::WrongDimension { model, expected, got } => {
                 write!(f, "model \"{model}\" answered vectors of {got} components, expected {expected}")
-            }
-            Self::NotFinite { index, component } => {
-                write!(f, "component {component} of vector {index} is not a finite number")
             }
         }
     }

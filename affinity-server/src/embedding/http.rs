@@ -95,6 +95,7 @@ struct Answer {
 #[derive(Deserialize)]
 struct Item {
     index: usize,
+    /// Finite: JSON has no other numbers, and one too large for 32 bits does not parse.
     embedding: Vec<f32>,
 }
 
@@ -167,7 +168,8 @@ impl HttpEmbedder {
             let input: Vec<&str> = batch.iter().map(|(_, text)| *text).collect();
             let answer = self.ask(&input).await?;
             for ((place, _), vector) in batch.iter().zip(answer) {
-                vectors[*place] = Some(vector).filter(|vector| vector.iter().any(|component| *component != 0.0));
+                vectors[*place] =
+                    Some(vector).filter(|vector| vector.iter().any(|component| *component != 0.0));
             }
         }
         Ok(vectors)
@@ -243,9 +245,6 @@ impl HttpEmbedder {
                 let (model, expected) = (self.service_model.clone(), self.dimension);
                 return Err(EmbeddingError::WrongDimension { model, expected, got: embedding.len() });
             }
-            if let Some(component) = embedding.iter().position(|component| !component.is_finite()) {
-                return Err(EmbeddingError::NotFinite { index, component });
-            }
             match vectors.get_mut(index) {
                 Some(vector) if vector.is_empty() => *vector = embedding,
                 _ => return Err(EmbeddingError::WrongIndex { index, count }),
@@ -258,7 +257,8 @@ impl HttpEmbedder {
     fn message_of(&self, body: &[u8]) -> String {
         let text = String::from_utf8_lossy(body);
         let parsed: Option<serde_json::Value> = serde_json::from_str(&text).ok();
-        let message = parsed.as_ref().and_then(|value| value.pointer("/error/message")?.as_str()).unwrap_or(&text);
+        let message =
+            parsed.as_ref().and_then(|value| value.pointer("/error/message")?.as_str()).unwrap_or(&text);
         let key = self.authorization.as_ref().and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         let silenced = match key {
             Some(key) if !key.is_empty() => message.replace(key, "***"),

@@ -35,6 +35,10 @@ impl PlatformOffer {
             from: kind(matcher.from_kind()),
             to: kind(matcher.to_kind()),
         });
-        Self { name: name.to_owned(), title: engine.schema().title().to_owned(), matchers: matchers.collect() }
+        Self {
+            name: name.to_owned(),
+            title: engine.schema().title().to_owned(),
+            matchers: matchers.collect(),
+        }
     }
 }

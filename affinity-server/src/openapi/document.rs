@@ -20,8 +20,11 @@ pub fn document(platforms: &[PlatformOffer]) -> Value {
     let mut document: Value = serde_json::from_str(FIXED).unwrap_or_default();
     document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
     let names: Vec<&str> = platforms.iter().map(|platform| platform.name.as_str()).collect();
-    let matchers: BTreeSet<&str> =
-        platforms.iter().flat_map(|platform| &platform.matchers).map(|matcher| matcher.name.as_str()).collect();
+    let matchers: BTreeSet<&str> = platforms
+        .iter()
+        .flat_map(|platform| &platform.matchers)
+        .map(|matcher| matcher.name.as_str())
+        .collect();
     // An empty list of values would be an invalid schema.
     if !names.is_empty() {
         document["components"]["parameters"]["platform"]["schema"]["enum"] = json!(names);
@@ -39,7 +42,10 @@ fn described(platforms: &[PlatformOffer]) -> String {
     for platform in platforms {
         for matcher in &platform.matchers {
             let (name, from, to) = (&matcher.name, &matcher.from, &matcher.to);
-            text.push_str(&format!("\n- `{}/{name}` ({from} to {to}): {}", platform.name, matcher.description));
+            text.push_str(&format!(
+                "\n- `{}/{name}` ({from} to {to}): {}",
+                platform.name, matcher.description
+            ));
         }
     }
     text
@@ -59,8 +65,12 @@ mod tests {
             from: "Person".into(),
             to: "Job".into(),
         };
-        let platform = |name: &str, matchers| PlatformOffer { name: name.into(), title: name.into(), matchers };
-        vec![platform("work", vec![matcher("jobs"), matcher("peers")]), platform("play", vec![matcher("peers")])]
+        let platform =
+            |name: &str, matchers| PlatformOffer { name: name.into(), title: name.into(), matchers };
+        vec![
+            platform("work", vec![matcher("jobs"), matcher("peers")]),
+            platform("play", vec![matcher("peers")]),
+        ]
     }
 
     fn references(value: &Value, found: &mut Vec<String>) {

@@ -40,7 +40,10 @@ impl PageModel {
     }
 
     fn matchers(&self) -> &[MatcherOffer] {
-        self.platforms.iter().find(|platform| platform.name == self.platform).map_or(&[], |platform| &platform.matchers)
+        self.platforms
+            .iter()
+            .find(|platform| platform.name == self.platform)
+            .map_or(&[], |platform| &platform.matchers)
     }
 
     /// The page of a node: under the chosen matcher if that finds matches for its kind, else under the first that does.
@@ -61,7 +64,9 @@ pub(super) fn query_value(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                encoded.push(char::from(byte))
+            }
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }

@@ -3,7 +3,7 @@
 use affinity_core::{Answer, Contribution, Match};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::bar::{color_class, stacked_bar};
+use super::bar::{color_class, largest_first, stacked_bar};
 use super::headers::STYLE;
 use super::model::{PageModel, choice_value, query_value};
 use super::reason::{decimal, plain, reason};
@@ -63,14 +63,16 @@ fn search_form(model: &PageModel) -> Markup {
                         optgroup label=(platform.title) {
                             @for matcher in &platform.matchers {
                                 @let value = choice_value(&platform.name, &matcher.name);
-                                option value=(value) selected[value == chosen] {
-                                    (plain(&matcher.name).replace('-', " ")) " (" (matcher.from) " \u{2192} " (matcher.to) ")"
+                                option value=(value) selected[value == chosen] title=(matcher.description) {
+                                    (plain(&matcher.name).replace('-', " "))
                                 }
                             }
                         }
                     }
                 }
             }
+            // Another matcher for the same node; a name goes before it.
+            @if let Some(answer) = &model.answer { input type="hidden" name="id" value=(answer.header.source.id); }
             button { "Search" }
         }
     }
@@ -118,14 +120,21 @@ fn answer_section(model: &PageModel, answer: &Answer) -> Markup {
         }
         ol.matches {
             @for (place, found) in answer.matches.iter().enumerate() {
-                li { (card(model, found, place == 0)) }
+                li { (card(model, found, if place == 0 { Details::Open } else { Details::Folded })) }
             }
         }
         (small_print(answer))
     }
 }
 
-fn card(model: &PageModel, found: &Match, is_open: IsOpen) -> Markup {
+/// How a card starts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Details {
+    Open,
+    Folded,
+}
+
+fn card(model: &PageModel, found: &Match, details: Details) -> Markup {
     html! {
         article.card {
             header {
@@ -134,19 +143,24 @@ fn card(model: &PageModel, found: &Match, is_open: IsOpen) -> Markup {
                 span.score title=(found.score) { (decimal(found.score, 3)) }
             }
             (stacked_bar(found.score, &found.contributions))
-            p.sentence { (found.sentence) }
-            details open[is_open] {
+            p.sentence { (sentence_below_name(found)) }
+            details open[details == Details::Open] {
                 summary { "How the score adds up" }
                 ul.parts {
-                    @for (place, part) in found.contributions.iter().enumerate() { (part_line(place, part)) }
+                    @for (place, part) in largest_first(&found.contributions) { (part_line(place, part)) }
                 }
             }
         }
     }
 }
 
-/// Whether the sum is unfolded.
-type IsOpen = bool;
+/// The sentence without the name that the card shows above it.
+fn sentence_below_name(found: &Match) -> String {
+    let reasons = found.sentence.strip_prefix(&format!("{}: ", found.name)).unwrap_or(&found.sentence);
+    let mut letters = reasons.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    plain(&first.chain(letters).collect::<String>())
+}
 
 fn part_line(place: usize, part: &Contribution) -> Markup {
     html! {
@@ -175,10 +189,11 @@ fn part_line(place: usize, part: &Contribution) -> Markup {
 
 fn small_print(answer: &Answer) -> Markup {
     let header = &answer.header;
-    let [platform, matcher, id] = [&header.platform, &header.matcher, &header.source.id.to_string()].map(|part| query_value(part));
-    // Counts only fall from stage to stage, so their size puts the stages in order.
+    let [platform, matcher, id] =
+        [&header.platform, &header.matcher, &header.source.id.to_string()].map(|part| query_value(part));
+    // Counts only fall from stage to stage, so their size puts the stages in order; all come after the candidates.
     let mut funnel: Vec<(&String, &usize)> = answer.funnel.iter().collect();
-    funnel.sort_by(|(a, left), (b, right)| right.cmp(left).then(a.cmp(b)));
+    funnel.sort_by_key(|(stage, count)| (std::cmp::Reverse(**count), stage.starts_with("after_")));
     html! {
         footer.small {
             p {

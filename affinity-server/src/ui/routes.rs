@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY as POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY as POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -13,7 +15,7 @@ use serde::Deserialize;
 use super::headers::CONTENT_SECURITY_POLICY;
 use super::model::{PageModel, Search};
 use super::page::page;
-use crate::matching::{MatchParams, Matching};
+use crate::matching::{MatchParams, MatcherOffer, Matching, PlatformOffer};
 use crate::problem::{Problem, QueryString};
 
 /// Names that one search lists.
@@ -40,7 +42,10 @@ pub fn routes() -> Router<Arc<Matching>> {
     Router::new().route("/", get(show))
 }
 
-async fn show(State(matching): State<Arc<Matching>>, query: Result<QueryString<PageQuery>, Problem>) -> Response {
+async fn show(
+    State(matching): State<Arc<Matching>>,
+    query: Result<QueryString<PageQuery>, Problem>,
+) -> Response {
     let (query, problem) = match query {
         Ok(QueryString(query)) => (query, None),
         Err(problem) => (PageQuery::default(), Some(problem)),
@@ -53,6 +58,8 @@ async fn show(State(matching): State<Arc<Matching>>, query: Result<QueryString<P
     };
     if let Err(problem) = outcome {
         model.problem.get_or_insert(problem);
+        // Somebody to go on with; what stops this too was said above.
+        let _ = searched(&matching, &mut model).await;
     }
     let status = model.problem.as_ref().map_or(StatusCode::OK, Problem::status);
     (status, security_headers(), page(&model)).into_response()
@@ -67,13 +74,18 @@ fn security_headers() -> [(HeaderName, &'static str); 4] {
     ]
 }
 
-/// The page before anything is asked: the choices, and what is chosen, by default the first.
+/// A matcher between nodes of one kind, as a visitor can click on from match to match; else any.
+fn first_choice(platform: &PlatformOffer) -> Option<&MatcherOffer> {
+    platform.matchers.iter().find(|matcher| matcher.from == matcher.to).or(platform.matchers.first())
+}
+
+/// The page before anything is asked: the choices, and what is chosen.
 fn chosen_page(matching: &Matching, query: &PageQuery) -> PageModel {
     let platforms = matching.offers();
     let (platform, matcher) = match query.r#for.as_deref().and_then(|chosen| chosen.split_once('/')) {
         Some((platform, matcher)) => (platform.to_owned(), matcher.to_owned()),
         None => {
-            let first = platforms.iter().find_map(|platform| Some((platform, platform.matchers.first()?)));
+            let first = platforms.iter().find_map(|platform| Some((platform, first_choice(platform)?)));
             first.map(|(platform, matcher)| (platform.name.clone(), matcher.name.clone())).unwrap_or_default()
         }
     };
@@ -90,7 +102,8 @@ async fn answered(matching: &Matching, model: &mut PageModel, id: &str) -> Resul
 async fn searched(matching: &Matching, model: &mut PageModel) -> Result<(), Problem> {
     let limit = if model.search.text.is_empty() { STARTS_MAX } else { HITS_MAX };
     // One more than is shown tells whether there are more.
-    let mut hits = matching.find_sources(&model.platform, &model.matcher, &model.search.text, limit + 1).await?;
+    let mut hits =
+        matching.find_sources(&model.platform, &model.matcher, &model.search.text, limit + 1).await?;
     model.search.is_cut = hits.len() > limit && !model.search.text.is_empty();
     hits.truncate(limit);
     model.search.hits = hits;

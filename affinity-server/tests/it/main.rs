@@ -14,4 +14,5 @@ mod random_writes;
 mod projection;
 mod change_feed;
 mod page;
+mod problems;
 mod matching;

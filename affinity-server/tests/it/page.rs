@@ -113,12 +113,13 @@ fn text(html: &str) -> String {
 #[test]
 fn match_shows_sum_sentence_and_path_by_name() {
     let maria = node("Member", "m2", "Maria");
-    let contributions = vec![part("Shared trends", 0.75, 0.5, vec![shared_trend()]), part("Activity", 0.0, 0.25, vec![])];
+    let contributions =
+        vec![part("Shared trends", 0.75, 0.5, vec![shared_trend()]), part("Activity", 0.0, 0.25, vec![])];
     let html = html(&PageModel { answer: Some(answer(vec![found(&maria, contributions)])), ..model() });
     let text = text(&html);
     for expected in [
         "Matches for Sarah",
-        "Maria: you share a trend.",
+        "0.375You share a trend.",
         "you \u{2192} sustainable consumption \u{2190} Maria",
         "0.75 \u{d7} 0.50 = 0.375",
         "nothing to say",
@@ -130,14 +131,37 @@ fn match_shows_sum_sentence_and_path_by_name() {
     assert!(html.contains(r#"<a href="/?for=net/partners&amp;id=m2">Maria</a>"#), "{html}");
     assert!(html.contains(r#"href="/match/net/partners/m%201%26x""#), "{html}");
     assert!(html.contains(r#"<rect class="c0" x="0.0" height="10" width="375.0">"#), "{html}");
+    assert!(html.contains(r#"<input type="hidden" name="id" value="m 1&amp;x">"#), "{html}");
     assert!(!html.contains(r#"<rect class="c1""#), "an absent signal has no segment: {html}");
+}
+
+#[test]
+fn largest_contribution_comes_first_in_its_own_color() {
+    let contributions = vec![
+        part("Absent", 0.0, 0.25, vec![]),
+        part("Small", 0.5, 0.25, vec![shared_trend()]),
+        part("Large", 1.0, 0.25, vec![shared_trend()]),
+    ];
+    let html = html(&PageModel {
+        answer: Some(answer(vec![found(&node("Member", "m2", "Maria"), contributions)])),
+        ..model()
+    });
+    let [large, small, absent] =
+        ["Large", "Small", "Absent"].map(|label| html.find(&format!(">{label}</span>")));
+    assert!(large < small && small < absent && large.is_some(), "{html}");
+    assert!(html.contains(r#"<rect class="c2" x="0.0" height="10" width="250.0">"#), "{html}");
+    assert!(html.contains(r#"<rect class="c1" x="250.0" height="10" width="125.0">"#), "{html}");
 }
 
 #[test]
 fn next_page_uses_a_matcher_that_takes_the_kind() {
     let brand = found(&node("Brand", "b1", "Eco"), vec![part("Trends", 0.5, 0.5, vec![shared_trend()])]);
     let content = found(&node("Content", "c1", "Film"), vec![part("Trends", 0.5, 0.5, vec![shared_trend()])]);
-    let html = html(&PageModel { answer: Some(answer(vec![brand, content])), matcher: "opportunities".into(), ..model() });
+    let html = html(&PageModel {
+        answer: Some(answer(vec![brand, content])),
+        matcher: "opportunities".into(),
+        ..model()
+    });
     assert!(html.contains(r#"<a href="/?for=net/sponsorships&amp;id=b1">Eco</a>"#), "{html}");
     assert!(html.contains("<span>Film</span>"), "no matcher takes a Content: {html}");
 }
@@ -145,9 +169,16 @@ fn next_page_uses_a_matcher_that_takes_the_kind() {
 #[test]
 fn every_kind_of_evidence_is_worded() {
     let worded = [
-        (Evidence::Similarity { space: "member_profile".into(), similarity: 0.8312 }, "similarity 0.83 in member profile"),
         (
-            Evidence::Tags { attribute: "brand_values".into(), shared: vec!["fair_trade".into()], left_out: 2 },
+            Evidence::Similarity { space: "member_profile".into(), similarity: 0.8312 },
+            "similarity 0.83 in member profile",
+        ),
+        (
+            Evidence::Tags {
+                attribute: "brand_values".into(),
+                shared: vec!["fair_trade".into()],
+                left_out: 2,
+            },
             "both have brand values: fair trade and 2 more",
         ),
         (
@@ -167,7 +198,8 @@ fn every_kind_of_evidence_is_worded() {
         (Evidence::Withheld { withheld: "given for matching only" }, "Not shown: given for matching only."),
     ];
     for (evidence, expected) in worded {
-        let matches = vec![found(&node("Member", "m2", "Maria"), vec![part("Signal", 0.5, 0.5, vec![evidence])])];
+        let matches =
+            vec![found(&node("Member", "m2", "Maria"), vec![part("Signal", 0.5, 0.5, vec![evidence])])];
         let text = text(&html(&PageModel { answer: Some(answer(matches)), ..model() }));
         assert!(text.contains(expected), "{expected} in {text}");
     }
@@ -179,7 +211,8 @@ fn names_and_searches_are_escaped() {
     let hits = vec![node("Member", attack, attack)];
     let search = Search { text: attack.into(), hits, is_cut: true };
     let listed = html(&PageModel { search, platform: attack.into(), ..model() });
-    let matches = vec![found(&node("Member", attack, attack), vec![part(attack, 0.5, 0.5, vec![shared_trend()])])];
+    let matches =
+        vec![found(&node("Member", attack, attack), vec![part(attack, 0.5, 0.5, vec![shared_trend()])])];
     let matched = html(&PageModel { answer: Some(answer(matches)), ..model() });
     for html in [listed, matched] {
         assert!(!html.contains("<img") && html.contains("&lt;img"), "{html}");
@@ -194,7 +227,7 @@ fn search_lists_hits_and_says_when_there_are_more_or_none() {
     let page = html(&PageModel { search, ..model() });
     assert!(page.contains(r#"<a href="/?for=net/partners&amp;id=m3">Mario</a>"#), "{page}");
     assert!(page.contains(r#"name="q" value="mar""#) && text(&page).contains("There are more"), "{page}");
-    assert!(page.contains(r#"<option value="net/partners" selected>"#), "{page}");
+    assert!(page.contains(r#"<option value="net/partners" selected title="Finds a Member">"#), "{page}");
 
     let search = Search { text: "zz".into(), hits: Vec::new(), is_cut: false };
     let text = text(&html(&PageModel { search, ..model() }));
