@@ -267,7 +267,8 @@ impl Data {
     fn validation_split(&self) -> Split {
         let training =
             self.papers.iter().map(|(paper, _)| *paper).filter(|paper| !self.test_papers.contains(paper));
-        let mut split = self.split(training.filter(|paper| mix(u64::from(*paper)) % 5 == 0).collect());
+        let mut split =
+            self.split(training.filter(|paper| mix(u64::from(*paper)).is_multiple_of(5)).collect());
         split.held_out.extend(&self.test_papers);
         split
     }

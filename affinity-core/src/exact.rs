@@ -4,9 +4,9 @@
 //! 40 fractional bits and a sum of products below 1 fits the 53 bits of a double without rounding.
 
 /// Units in 1.0 of a signal's value: values are multiples of 2^-24.
-pub const VALUE_UNITS: f64 = 16_777_216.0;
+pub(crate) const VALUE_UNITS: f64 = 16_777_216.0;
 /// Units in 1.0 of a weight: weights are multiples of 2^-16.
-pub const WEIGHT_UNITS: f64 = 65_536.0;
+pub(crate) const WEIGHT_UNITS: f64 = 65_536.0;
 /// The largest term that [`units`] hands out, 2^39: two to the power of 24 such terms still fit an accumulator.
 const TERM_UNITS_MAX: f64 = 549_755_813_888.0;
 

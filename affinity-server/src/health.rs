@@ -30,18 +30,15 @@ async fn ready(State(matching): State<Arc<Matching>>) -> Response {
     let mut platforms = Map::new();
     let mut is_ready = true;
     for (name, hosted) in matching.platforms() {
-        let (status, engine) = (hosted.live().status(), hosted.engine());
-        is_ready &= status.error.is_none() && status.lag < LAG_MAX;
-        platforms.insert(
-            name.clone(),
-            json!({
-                "engine_version": engine.version(),
-                "counts": engine.counts(),
-                "lag_ms": u64::try_from(status.lag.as_millis()).unwrap_or(u64::MAX),
-                "error": status.error,
-                "degraded": status.degraded,
-            }),
-        );
+        let engine = hosted.engine();
+        let mut report = json!({ "engine_version": engine.version(), "counts": engine.counts() });
+        if let Some(status) = hosted.status() {
+            is_ready &= status.error.is_none() && status.lag < LAG_MAX;
+            report["lag_ms"] = json!(u64::try_from(status.lag.as_millis()).unwrap_or(u64::MAX));
+            report["error"] = json!(status.error);
+            report["degraded"] = json!(status.degraded);
+        }
+        platforms.insert(name.clone(), report);
     }
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ready": is_ready, "platforms": Value::Object(platforms) }))).into_response()

@@ -106,7 +106,7 @@ pub async fn host_platforms(
                 .map_err(|source| HostingError::Demo { platform: platform.name().to_string(), source: Box::new(source) })?;
         }
         let live = start(&platform, pool, embedder, &config.data_dir).await?;
-        hosted.insert(platform.name().to_string(), Hosted::new(live));
+        hosted.insert(platform.name().to_string(), Hosted::Live(live));
     }
     Ok(hosted)
 }

@@ -133,7 +133,7 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
         .await
         .map_err(|source| ServeError::System { source });
     for hosted in Arc::into_inner(matching).map(Matching::into_platforms).into_iter().flatten() {
-        hosted.1.into_live().stop().await;
+        hosted.1.stop().await;
     }
     served
 }

@@ -92,10 +92,6 @@ impl<'a> Hop<'a> {
         self.to
     }
 
-    pub(crate) fn graph(&self) -> &'a Graph {
-        self.graph
-    }
-
     /// The raw runs of a node when no edge has to be looked at, else `None`; targets may be hidden from the viewer.
     #[inline]
     pub(crate) fn unchecked_runs(&self, index: usize) -> Option<impl Iterator<Item = Run<'a>>> {

@@ -18,11 +18,11 @@ pub use self::key::{AttributeId, Key, KindId, NodeId, RelationId, SpaceId};
 pub use self::record::{Audience, Change, EdgeKey, EdgeRecord, NodeRecord, Timestamp, Value, Viewer};
 pub use self::schema::{AttributeType, Attributes, Kind, Parallel, Relation, Schema, SchemaError, SpaceSpec};
 
-pub(crate) use self::adjacency::{Adjacency, AdjacencyPage, EdgeBlock, Run};
+pub(crate) use self::adjacency::{Adjacency, AdjacencyPage, EdgeBlock};
 pub(crate) use self::column::{Cell, Column, NO_CATEGORY as NO_CATEGORY_TERM};
 pub(crate) use self::condition::{Place, Test};
 pub(crate) use self::data::{Graph, RelationTable, VectorEdit, type_of};
 pub(crate) use self::hop::{Hop, Step};
-pub(crate) use self::node_table::{NodePage, NodeTable, PAGE_NODES, page_and_slot};
+pub(crate) use self::node_table::{NodePage, NodeTable, PAGE_NODES};
 pub(crate) use self::schema::line_of;
-pub(crate) use self::terms::{Audiences, EVERYONE, Interner, MEMBERS, NOBODY, QueryWords, Sight};
+pub(crate) use self::terms::{Audiences, EVERYONE, Interner, MEMBERS, QueryWords, Sight};

@@ -6,5 +6,5 @@ mod recipe;
 pub use self::recipe::{Matcher, SignalInfo};
 
 pub(crate) use self::recipe::{
-    Calibration, CandidateSource, Diversity, Exclusion, ExclusionRule, ExclusionStep, Similar, WeightedSignal,
+    Diversity, Exclusion, ExclusionRule, ExclusionStep, Similar, WeightedSignal,
 };

@@ -102,10 +102,9 @@ impl Accumulator {
                 continue;
             }
             for (offset, sum) in sums.iter().enumerate() {
-                if *sum != 0 && sum & mask >= from && sum & mask < below {
-                    if let Some(node) = NodeId::from_index(first + offset) {
-                        from = visit(node, *sum);
-                    }
+                let is_within = *sum != 0 && sum & mask >= from && sum & mask < below;
+                if is_within && let Some(node) = NodeId::from_index(first + offset) {
+                    from = visit(node, *sum);
                 }
             }
         }
@@ -129,10 +128,10 @@ impl Accumulator {
     pub(crate) fn for_each(&self, visit: &mut dyn FnMut(NodeId, u64)) {
         for (first, sums) in self.blocks() {
             for (offset, sum) in sums.iter().enumerate() {
-                if *sum != 0 {
-                    if let Some(node) = NodeId::from_index(first + offset) {
-                        visit(node, *sum);
-                    }
+                if *sum != 0
+                    && let Some(node) = NodeId::from_index(first + offset)
+                {
+                    visit(node, *sum);
                 }
             }
         }

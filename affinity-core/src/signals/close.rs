@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::accumulator::Scratch;
 use super::context::Context;
-use super::evidence::{Evidence, EvidenceList};
+use super::evidence::EvidenceList;
 use super::resolve::{MatcherError, Name, Resolve};
 use super::signal::{Reading, Signal};
 use crate::exact::count_of;

@@ -1,5 +1,7 @@
 //! Half-life decay of edges and nodes with their age.
 
+use std::sync::Arc;
+
 use crate::exact::count_of;
 use crate::graph::Timestamp;
 
@@ -7,19 +9,27 @@ use crate::graph::Timestamp;
 const DAYS_MAX: usize = 4096;
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// The factor `2^(-age / half-life)` by whole days of age, from a table made once per query.
+/// The factor `2^(-age / half-life)` by whole days of age: a table made once, with the matcher.
+#[derive(Clone, Debug)]
+pub(crate) struct HalfLife(Arc<[f64]>);
+
+impl HalfLife {
+    pub(crate) fn new(days: f64) -> Self {
+        Self((0..DAYS_MAX).map(|day| decay_factor(count_of(day), days)).collect())
+    }
+}
+
+/// A half-life as of the time of one query.
 #[derive(Clone, Debug)]
 pub(crate) struct Decay {
     /// Empty when there is no decay.
-    by_day: Vec<f64>,
+    by_day: Arc<[f64]>,
     as_of_seconds: i64,
 }
 
 impl Decay {
-    pub(crate) fn new(half_life_days: Option<f64>, as_of: Timestamp) -> Self {
-        let by_day = half_life_days.map_or_else(Vec::new, |half_life| {
-            (0..DAYS_MAX).map(|day| decay_factor(count_of(day), half_life)).collect()
-        });
+    pub(crate) fn new(half_life: Option<&HalfLife>, as_of: Timestamp) -> Self {
+        let by_day = half_life.map_or_else(Arc::default, |HalfLife(by_day)| Arc::clone(by_day));
         Self { by_day, as_of_seconds: as_of.micros().div_euclid(1_000_000) }
     }
 

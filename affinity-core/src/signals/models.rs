@@ -116,11 +116,10 @@ impl Models {
         models
     }
 
-    /// Neighbors of a node when the model was fitted, at least 2.
-    pub(crate) fn degree(&self, graph: &Graph, relation: RelationId, reversed: bool, key: &Key) -> u32 {
-        let request = ModelRequest::Degree { relation, reversed };
-        let known = self.degrees.get(&request.name(graph)).and_then(|degrees| degrees.get(key));
-        known.copied().unwrap_or(DEGREE_DEFAULT).max(DEGREE_DEFAULT)
+    /// How many neighbors nodes had over a relation when the model was fitted.
+    pub(crate) fn degrees(&self, graph: &Graph, relation: RelationId, reversed: bool) -> Degrees<'_> {
+        let name = ModelRequest::Degree { relation, reversed }.name(graph);
+        Degrees(self.degrees.get(&name).map(Arc::as_ref))
     }
 
     pub(crate) fn mean(&self, graph: &Graph, kind: KindId, attribute: AttributeId) -> Option<f64> {
@@ -129,6 +128,18 @@ impl Models {
 
     pub(crate) fn pattern(&self, graph: &Graph, request: &PatternRequest) -> Option<&PatternModel> {
         self.patterns.get(&ModelRequest::Pattern(request.clone()).name(graph)).map(Arc::as_ref)
+    }
+}
+
+/// Degrees by key, as far as they were fitted.
+#[derive(Clone, Copy)]
+pub(crate) struct Degrees<'a>(Option<&'a BTreeMap<Key, u32>>);
+
+impl Degrees<'_> {
+    /// Neighbors of a node when the model was fitted, at least 2.
+    pub(crate) fn get(self, key: &Key) -> u32 {
+        let known = self.0.and_then(|degrees| degrees.get(key)).copied();
+        known.unwrap_or(DEGREE_DEFAULT).max(DEGREE_DEFAULT)
     }
 }
 

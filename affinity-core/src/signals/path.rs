@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::accumulator::{Accumulator, Scratch};
 use super::context::Context;
-use super::decay::Decay;
+use super::decay::{Decay, HalfLife};
 use super::evidence::{Evidence, EvidenceList, NodeRef};
 use super::resolve::{MatcherError, Name, Resolve};
 use super::shortlist::{Expansion, Shortlist};
@@ -93,7 +93,7 @@ pub(crate) struct PathStep {
     factor: Option<AttributeId>,
     edge_conditions: Vec<Condition>,
     node_conditions: Vec<Condition>,
-    half_life_days: Option<f64>,
+    half_life: Option<HalfLife>,
 }
 
 impl PathToml {
@@ -126,7 +126,7 @@ impl PathToml {
                 factor: factor.transpose()?.map(|(id, _)| id),
                 edge_conditions: resolve.edge_conditions(step.edge_conditions, relation)?,
                 node_conditions: resolve.node_conditions(step.nodes, to)?,
-                half_life_days: days.transpose()?,
+                half_life: days.transpose()?.map(HalfLife::new),
             });
         }
         Ok(Path { steps, combine, normalize, past_audience })
@@ -192,7 +192,7 @@ impl Path {
             back: hop(!step.reversed),
             tests: context
                 .tests(&step.node_conditions, &context.graph.schema().kinds()[step.to.index()].attributes),
-            decay: Decay::new(step.half_life_days, context.as_of),
+            decay: Decay::new(step.half_life.as_ref(), context.as_of),
         }
     }
 

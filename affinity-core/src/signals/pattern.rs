@@ -162,7 +162,7 @@ impl Signal for Pattern {
 
 impl PatternReading<'_> {
     fn shared_with(&self, candidate: NodeId, mut visit: impl FnMut(&Known)) {
-        // Both lists ascend: one walk along each, which is a third of the time of a search per target.
+        // Both lists ascend: one walk along each instead of a search per target.
         let mut rest = self.known.as_slice();
         self.hop.visit_targets(candidate.index(), |target| {
             while let [known, after @ ..] = rest

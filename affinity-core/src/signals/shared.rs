@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::accumulator::{Accumulator, Scratch};
 use super::context::Context;
-use super::decay::Decay;
+use super::decay::{Decay, HalfLife};
 use super::evidence::{Evidence, EvidenceList};
 use super::models::ModelRequest;
 use super::resolve::{MatcherError, Name, Resolve};
@@ -63,7 +63,7 @@ pub(crate) struct Shared {
     target_reversed: bool,
     formula: Formula,
     min_count: u64,
-    half_life_days: Option<f64>,
+    half_life: Option<HalfLife>,
     conditions: Vec<Condition>,
     past_audience: bool,
 }
@@ -104,7 +104,7 @@ impl SharedToml {
             target_reversed,
             formula: self.formula.unwrap_or(Formula::AdamicAdar),
             min_count,
-            half_life_days,
+            half_life: half_life_days.map(HalfLife::new),
             conditions: resolve.edge_conditions(self.conditions, relation)?,
             past_audience,
         })
@@ -121,23 +121,12 @@ impl Shared {
         }
     }
 
-    /// What the rarity of a neighbor adds as a factor.
-    fn rarity(
-        &self,
-        context: &Context<'_>,
-        hop: &Hop<'_>,
-        middle: NodeId,
-        kind: crate::graph::KindId,
-    ) -> f64 {
-        let key = context.graph.nodes(kind).key(middle);
-        let degree = || {
-            let reversed = !self.target_reversed;
-            f64::from(context.models.degree(hop.graph(), self.target_relation, reversed, key))
-        };
+    /// What the rarity of a neighbor of this degree adds as a factor.
+    fn rarity(&self, degree: impl FnOnce() -> u32) -> f64 {
         match self.formula {
             Formula::Count | Formula::Cosine => 1.0,
-            Formula::AdamicAdar => 1.0 / libm::log(degree()),
-            Formula::ResourceAllocation => 1.0 / degree(),
+            Formula::AdamicAdar => 1.0 / libm::log(f64::from(degree())),
+            Formula::ResourceAllocation => 1.0 / f64::from(degree()),
         }
     }
 }
@@ -150,7 +139,7 @@ impl Signal for Shared {
         let far = if self.target_relation == self.relation { self.conditions.as_slice() } else { &[] };
         let to_far = |reversed| context.hop(self.target_relation, reversed, far, self.past_audience).merged();
         let (onward, back) = (to_far(!self.target_reversed), to_far(self.target_reversed));
-        let decay = Decay::new(self.half_life_days, context.as_of);
+        let decay = Decay::new(self.half_life.as_ref(), context.as_of);
         let middle_kind = hop.to();
         let weigh = |weight: f32, time: u32| match self.formula {
             Formula::Count => 1.0,
@@ -173,8 +162,10 @@ impl Signal for Shared {
         }
         let source_length = middles.iter().map(|middle| units(middle.weight * middle.weight)).sum::<u64>();
         let mut sums = scratch.take(context.graph.nodes(context.to).node_count());
+        let degrees = context.models.degrees(context.graph, self.target_relation, !self.target_reversed);
+        let keys = context.graph.nodes(middle_kind);
         for middle in &mut middles {
-            middle.scale = middle.weight * self.rarity(&context, &onward, middle.node, middle_kind);
+            middle.scale = middle.weight * self.rarity(|| degrees.get(keys.key(middle.node)));
             add_neighbors(&mut sums, &onward, middle, &decay, self.formula);
             if (context.cancelled)() {
                 break;

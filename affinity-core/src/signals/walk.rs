@@ -279,10 +279,10 @@ impl Reading for WalkReading<'_> {
             (self.places.firsts[self.context.to.index()], self.places.firsts[self.context.to.index() + 1]);
         let mut shortlist = Shortlist::new(cap, self.context.graph.nodes(self.context.to), allows);
         self.estimates.for_each(&mut |place, mass| {
-            if (first..end).contains(&place.index()) {
-                if let Some(node) = NodeId::from_index(place.index() - first) {
-                    shortlist.offer(node, mass);
-                }
+            if (first..end).contains(&place.index())
+                && let Some(node) = NodeId::from_index(place.index() - first)
+            {
+                shortlist.offer(node, mass);
             }
         });
         shortlist.finish()

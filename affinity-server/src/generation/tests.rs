@@ -47,15 +47,15 @@ fn children_see_their_parent_and_each_other() {
 [[table]]
 name = "parents"
 count = "population"
-let = { sizes = "sum(each(range(2), children[index, it].size))" }
+let = { sizes = "sum(each(range(2), children[index, it].weight))" }
 columns = { id = "index", total = "sizes" }
 [[table]]
 name = "children"
 of = "parents"
 each = "2"
 when = "parent.index != 1"
-let = { size = "parent.index * 10 + item" }
-columns = { parent = "parent.id", size = "size" }
+let = { weight = "parent.index * 10 + item" }
+columns = { parent = "parent.id", size = "weight" }
 "#;
     assert_eq!(csv(world, "parents", 3, 1), [["0", "1"], ["1", "21"], ["2", "41"]]);
     assert_eq!(csv(world, "children", 3, 1), [["0", "0"], ["0", "1"], ["2", "20"], ["2", "21"]]);

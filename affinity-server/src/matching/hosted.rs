@@ -6,15 +6,18 @@ use std::sync::Arc;
 use affinity_core::{Engine, Key, KindId, Query, Scratch, Unobserved};
 use serde::Serialize;
 
-use crate::projection::LiveEngine;
+use crate::projection::{LiveEngine, LiveStatus};
 
 /// Sources looked at to find one that has matches.
 const TRIED_MAX: usize = 50;
 
-/// One platform with its live engine.
+/// One platform with its engine.
 #[derive(Debug)]
-pub struct Hosted {
-    live: LiveEngine,
+pub enum Hosted {
+    /// An engine that follows the database.
+    Live(LiveEngine),
+    /// An engine that stays as it is, such as one opened from a snapshot.
+    Fixed(Arc<Engine>),
 }
 
 /// The platforms that are served, by name.
@@ -34,28 +37,29 @@ pub struct MatcherInfo {
 }
 
 impl Hosted {
-    /// A platform that this engine answers for.
-    #[must_use]
-    pub fn new(live: LiveEngine) -> Self {
-        Self { live }
-    }
-
     /// Its newest engine.
     #[must_use]
     pub fn engine(&self) -> Arc<Engine> {
-        self.live.load()
+        match self {
+            Self::Live(live) => live.load(),
+            Self::Fixed(engine) => Arc::clone(engine),
+        }
     }
 
-    /// The engine's follower.
+    /// How the engine follows the database, if it does.
     #[must_use]
-    pub fn live(&self) -> &LiveEngine {
-        &self.live
+    pub fn status(&self) -> Option<LiveStatus> {
+        match self {
+            Self::Live(live) => Some(live.status()),
+            Self::Fixed(_) => None,
+        }
     }
 
-    /// Gives the follower back, to be stopped.
-    #[must_use]
-    pub fn into_live(self) -> LiveEngine {
-        self.live
+    /// Stops following the database.
+    pub async fn stop(self) {
+        if let Self::Live(live) = self {
+            live.stop().await;
+        }
     }
 }
 

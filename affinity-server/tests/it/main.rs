@@ -14,3 +14,4 @@ mod random_writes;
 mod projection;
 mod change_feed;
 mod page;
+mod matching;

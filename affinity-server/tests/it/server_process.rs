@@ -31,8 +31,13 @@ pub(crate) struct Server {
     pub(crate) data_dir: PathBuf,
 }
 
-/// The program with `data_dir`, a free port, and nothing of this process's own configuration.
+/// The program with `data_dir`, a free port, no demo data, and nothing of this process's own configuration.
 pub(crate) fn command(data_dir: &Path) -> Command {
+    command_with_demo(data_dir, 0)
+}
+
+/// The same with a demo world of so many members.
+pub(crate) fn command_with_demo(data_dir: &Path, members: u32) -> Command {
     let mut command = Command::new(SERVER);
     for variable in std::env::vars_os().map(|(name, _)| name) {
         let name = variable.to_string_lossy();
@@ -40,7 +45,7 @@ pub(crate) fn command(data_dir: &Path) -> Command {
             command.env_remove(&variable);
         }
     }
-    command.arg("--data-dir").arg(data_dir).args(["--addr", "127.0.0.1:0", "--demo-members", "0"]);
+    command.arg("--data-dir").arg(data_dir).args(["--addr", "127.0.0.1:0", "--demo-members", &members.to_string()]);
     command
 }
 
@@ -102,6 +107,20 @@ impl Server {
     /// How to connect to its database.
     pub(crate) fn database_options(&self) -> PgConnectOptions {
         self.database_url().parse().unwrap()
+    }
+
+    /// Status and JSON body of a request; an empty `body` makes it a GET.
+    pub(crate) fn ask(&self, path: &str, body: &str) -> (u16, serde_json::Value) {
+        let method = if body.is_empty() { "GET" } else { "POST" };
+        let length = body.len();
+        let mut stream = TcpStream::connect(self.addr).unwrap();
+        write!(stream, "{method} {path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {body}")))
     }
 
     /// The whole answer to `GET path`.
