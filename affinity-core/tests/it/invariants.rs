@@ -122,7 +122,7 @@ fn check_answer(world: &World, query: &Query, answer: &Answer) -> Result<(), Tes
 }
 
 proptest! {
-    #![proptest_config(cases(150))]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn answers_of_random_worlds_add_up_and_obey_the_rules(changes in history(140)) {
