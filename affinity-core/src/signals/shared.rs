@@ -160,7 +160,8 @@ impl Signal for Shared {
             middles.truncate(SHARED_NEIGHBORS_MAX);
             middles.sort_by_key(|middle| middle.node);
         }
-        let source_length = middles.iter().map(|middle| units(middle.weight * middle.weight)).sum::<u64>();
+        let source_max = middles.iter().map(|middle| middle.weight).fold(0.0, f64::max);
+        let source_squared = middles.iter().map(|middle| square_units(middle.weight, source_max)).sum();
         let mut sums = scratch.take(context.graph.nodes(context.to).node_count());
         let degrees = context.models.degrees(context.graph, self.target_relation, !self.target_reversed);
         let keys = context.graph.nodes(middle_kind);
@@ -171,6 +172,7 @@ impl Signal for Shared {
                 break;
             }
         }
+        let source_length = libm::sqrt(value_of(source_squared));
         Box::new(SharedReading {
             signal: self,
             context,
@@ -178,7 +180,8 @@ impl Signal for Shared {
             decay,
             sums,
             middles,
-            source_length: libm::sqrt(value_of(source_length)),
+            source_max,
+            source_length,
             is_cut,
         })
     }
@@ -242,6 +245,8 @@ struct SharedReading<'q> {
     sums: Accumulator,
     /// Sorted by node.
     middles: Vec<Middle>,
+    /// The largest weight of the source, and the length of its weights relative to it.
+    source_max: f64,
     source_length: f64,
     is_cut: bool,
 }
@@ -262,14 +267,30 @@ impl SharedReading<'_> {
         shared
     }
 
-    fn target_length(&self, candidate: NodeId) -> f64 {
-        let mut squared = 0;
+    /// Cosine of both lists of weights, each taken relative to its largest: so no weight is too large or too small
+    /// for exact sums.
+    fn cosine(&self, candidate: NodeId) -> f64 {
+        let (mut others, mut target_max) = (Vec::new(), 0.0_f64);
         self.back.visit(candidate.index(), &mut |step| {
             let weight = f64::from(step.weight) * self.decay.factor(step.time);
-            squared += units(weight * weight);
+            target_max = target_max.max(weight);
+            others.push((step.target, weight));
         });
-        libm::sqrt(value_of(squared))
+        let (mut product, mut target_squared) = (0, 0);
+        for (node, weight) in others {
+            target_squared += square_units(weight, target_max);
+            if let Ok(position) = self.middles.binary_search_by_key(&node, |middle| middle.node) {
+                product += units(weight / target_max * (self.middles[position].weight / self.source_max));
+            }
+        }
+        let lengths = self.source_length * libm::sqrt(value_of(target_squared));
+        if lengths > 0.0 { value_of(product) / lengths } else { 0.0 }
     }
+}
+
+/// The square of a weight's share of `max`; 0 where all weights are.
+fn square_units(weight: f64, max: f64) -> u64 {
+    units((weight / max) * (weight / max)) // 0 / 0 is NaN, which counts nothing
 }
 
 impl Reading for SharedReading<'_> {
@@ -289,10 +310,7 @@ impl Reading for SharedReading<'_> {
             }
             let sum = value_of(packed & SUM_MASK);
             *raw = match self.signal.formula {
-                Formula::Cosine => {
-                    let lengths = self.source_length * self.target_length(*candidate);
-                    if lengths > 0.0 { sum / lengths } else { 0.0 }
-                }
+                Formula::Cosine => self.cosine(*candidate),
                 _ => sum,
             };
         }

@@ -9,6 +9,8 @@ use proptest::test_runner::Config;
 use crate::worlds::{World, days, history, matcher, schema};
 
 const AS_OF: i64 = 100;
+/// The most that one shared neighbor counts.
+const TERM_MAX: f64 = 16.0;
 
 /// An engine with one matcher: every member or company is a candidate, and `signal` is the whole score.
 fn engine(changes: Vec<Change>, to: &str, signal: &str) -> Engine {
@@ -144,8 +146,8 @@ fn slow_shared(world: &World, public: &World, case: SharedCase, source: &Key, ta
         let product = decayed(own[*key]) * decayed(other[*key]);
         match case.formula {
             "count" => 1.0,
-            "adamic_adar" => product / degree.ln(),
-            "resource_allocation" => product / degree,
+            "adamic_adar" => (product / degree.ln()).min(TERM_MAX),
+            "resource_allocation" => (product / degree).min(TERM_MAX),
             _ => product,
         }
     });
@@ -219,7 +221,7 @@ proptest! {
                     sum += decayed(edge, Some(40.0)) / leaving * momentum.min(1.0) * to_target / total;
                 }
             }
-            (sum > 1e-7).then_some(sum)
+            (sum > 1e-9).then_some(sum)
         })?;
     }
 
@@ -237,7 +239,7 @@ proptest! {
                     }
                 }
             }
-            (strongest > 1e-7).then_some(strongest)
+            (strongest > 1e-9).then_some(strongest)
         })?;
     }
 
@@ -456,6 +458,21 @@ fn shared_worked_by_hand() {
     // Parallel edges are one neighbor with their weights together: 0.5 * 1, supported by two.
     check_worked("shared = { relation = \"SUPPORTS\", formula = \"resource_allocation\" }", Some(0.25));
     check_worked("full = 4.0\nshared = { relation = \"SUPPORTS\", formula = \"count\" }", Some(0.25));
+}
+
+#[test]
+fn cosine_of_weights_far_from_1_worked_by_hand() {
+    for weight in [1e-4, 0.5, 10.0, 1e6] {
+        let mut changes = hand_made();
+        for change in &mut changes {
+            if let Change::PutEdge { record, .. } = change {
+                record.weight *= weight;
+            }
+        }
+        let engine = engine(changes, "Member", "shared = { relation = \"LIKES\", formula = \"cosine\" }");
+        let found = value(&engine, &Key::from("ann"), &Key::from("bob")).unwrap();
+        assert!((found - 0.75 / (1.25_f64 * 0.5).sqrt()).abs() < 1e-6, "{found} at weight {weight}");
+    }
 }
 
 #[test]

@@ -296,8 +296,9 @@ const MEMBERS: [&str; 9] = [
 ];
 const TRENDS: [&str; 5] = ["jazz", "t2", "t3", "vegan", "t5"];
 const COMPANY_KEYS: [&str; 4] = ["c1", "c2", "c3", "c4"];
-/// Name, kinds at the ends, whether symmetric and whether parallel edges are told apart.
-const RELATIONS: [(&str, &[&str], &[&str], bool, bool); 9] = [
+/// Name, keys at the ends, whether symmetric and whether parallel edges are told apart.
+type RelationCase = (&'static str, &'static [&'static str], &'static [&'static str], bool, bool);
+const RELATIONS: [RelationCase; 9] = [
     ("LIKES", &MEMBERS, &TRENDS, false, false),
     ("SUPPORTS", &MEMBERS, &TRENDS, false, true),
     ("RATES", &MEMBERS, &TRENDS, false, true),
@@ -526,7 +527,7 @@ fn audience() -> BoxedStrategy<Audience> {
 }
 
 fn weight() -> impl Strategy<Value = f32> {
-    prop_oneof![3 => select(&[0.0_f32, 0.1, 0.25, 0.7, 1.0, 3.0][..]), 1 => 0.0_f32..1.0]
+    prop_oneof![3 => select(&[0.0_f32, 0.1, 0.25, 0.7, 1.0, 3.0][..]), 1 => 0.01_f32..1.0]
 }
 
 fn category(names: &'static [&'static str]) -> impl Strategy<Value = Option<Value>> {
