@@ -20,10 +20,10 @@ const LAG_MAX: Duration = Duration::from_secs(10);
 
 /// `/livez`, `/readyz` and `/metrics`.
 pub fn routes(metrics: MetricsHandle) -> Router<Arc<Matching>> {
-    Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) }))
+    Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(ready)).route(
+        "/metrics",
+        get(move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) }),
+    )
 }
 
 async fn ready(State(matching): State<Arc<Matching>>) -> Response {

@@ -85,7 +85,10 @@ pub fn embedder(config: &EmbeddingsConfig) -> Result<Embedder, HostingError> {
         return Ok(Embedder::Builtin(BuiltinEmbedder::default()));
     };
     let key = config.key.as_ref().map(|key| key.expose().to_string());
-    let params = HttpEmbedderParams { key, ..HttpEmbedderParams::standard(url.as_str(), &config.model, config.dimension) };
+    let params = HttpEmbedderParams {
+        key,
+        ..HttpEmbedderParams::standard(url.as_str(), &config.model, config.dimension)
+    };
     HttpEmbedder::new(params).map(Embedder::Http).map_err(|source| HostingError::Embedding { source })
 }
 
@@ -101,9 +104,9 @@ pub async fn host_platforms(
     let mut hosted = Platforms::new();
     for platform in Platform::embedded().map_err(|source| HostingError::Platform { source })? {
         if let Some(demo) = platform.demo().filter(|_| config.demo_members > 0) {
-            load_demo(pool, platform.name(), demo, config.demo_members)
-                .await
-                .map_err(|source| HostingError::Demo { platform: platform.name().to_string(), source: Box::new(source) })?;
+            load_demo(pool, platform.name(), demo, config.demo_members).await.map_err(|source| {
+                HostingError::Demo { platform: platform.name().to_string(), source: Box::new(source) }
+            })?;
         }
         let live = start(&platform, pool, embedder, &config.data_dir).await?;
         hosted.insert(platform.name().to_string(), Hosted::Live(live));
@@ -139,7 +142,8 @@ async fn start(
     data_dir: &Path,
 ) -> Result<LiveEngine, HostingError> {
     let schema = platform.schema(embedder.dimension()).map_err(|source| HostingError::Platform { source })?;
-    let read = |matcher: &crate::projection::MatcherText| Matcher::from_toml(&matcher.text, &matcher.file, &schema);
+    let read =
+        |matcher: &crate::projection::MatcherText| Matcher::from_toml(&matcher.text, &matcher.file, &schema);
     let matchers = platform.matchers().iter().map(read).collect::<Result<Vec<_>, _>>();
     let parts = LiveParts {
         pool: pool.clone(),

@@ -5,6 +5,4 @@ mod recipe;
 
 pub use self::recipe::{Matcher, SignalInfo};
 
-pub(crate) use self::recipe::{
-    Diversity, Exclusion, ExclusionRule, ExclusionStep, Similar, WeightedSignal,
-};
+pub(crate) use self::recipe::{Diversity, Exclusion, ExclusionRule, ExclusionStep, Similar, WeightedSignal};

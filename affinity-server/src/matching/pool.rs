@@ -110,7 +110,11 @@ mod tests {
     use super::*;
 
     fn pool(workers: usize, queue_length: usize, deadline_ms: u64) -> ScoringPool {
-        ScoringPool::new(&MatchingConfig { workers, queue_length, deadline: Duration::from_millis(deadline_ms) })
+        ScoringPool::new(&MatchingConfig {
+            workers,
+            queue_length,
+            deadline: Duration::from_millis(deadline_ms),
+        })
     }
 
     #[tokio::test]

@@ -20,11 +20,17 @@ impl From<QueryError> for Problem {
             QueryError::WrongType { expected, got, .. } => {
                 bad("wrong_type").expected(expected.to_string(), got.to_string())
             }
-            QueryError::OutOfRange { expected, got, .. } => bad("out_of_range").expected(expected, got.to_string()),
-            QueryError::TooMany { got, max, .. } => bad("too_many").expected(format!("at most {max}"), got.to_string()),
+            QueryError::OutOfRange { expected, got, .. } => {
+                bad("out_of_range").expected(expected, got.to_string())
+            }
+            QueryError::TooMany { got, max, .. } => {
+                bad("too_many").expected(format!("at most {max}"), got.to_string())
+            }
             QueryError::Vector(_) => bad("bad_vector"),
             QueryError::Condition(_) => bad("bad_condition"),
-            QueryError::Cancelled => Self::new(StatusCode::SERVICE_UNAVAILABLE, "cancelled", detail).retry_after_seconds(1),
+            QueryError::Cancelled => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "cancelled", detail).retry_after_seconds(1)
+            }
             _ => bad("bad_query"),
         }
     }
@@ -34,7 +40,9 @@ impl From<PoolError> for Problem {
     fn from(error: PoolError) -> Self {
         let detail = error.to_string();
         match error {
-            PoolError::Full { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "queue_full", detail).retry_after_seconds(1),
+            PoolError::Full { .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "queue_full", detail).retry_after_seconds(1)
+            }
             PoolError::Deadline { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "deadline", detail).retry_after_seconds(1)
             }

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use affinity_core::{
-    AdHocSource, Answer, Engine, Explanation, Key, Link, NodeRef, Observer, Query, QueryError, Scratch, Timestamp, Viewer,
+    AdHocSource, Answer, Engine, Explanation, Key, Link, NodeRef, Observer, Query, QueryError, Scratch,
+    Timestamp, Viewer,
 };
 use axum::http::StatusCode;
 use chrono::{DateTime, SubsecRound, Utc};
@@ -122,9 +123,19 @@ impl Matching {
     }
 
     /// Matches for whoever the body describes.
-    pub(super) async fn recommend_for(&self, platform: &str, matcher: &str, body: MatchBody) -> Result<Answer, Problem> {
+    pub(super) async fn recommend_for(
+        &self,
+        platform: &str,
+        matcher: &str,
+        body: MatchBody,
+    ) -> Result<Answer, Problem> {
         let engine = self.hosted(platform)?.engine();
-        let params = MatchParams { limit: body.limit, as_of: body.as_of, evidence: body.evidence, include: body.include };
+        let params = MatchParams {
+            limit: body.limit,
+            as_of: body.as_of,
+            evidence: body.evidence,
+            include: body.include,
+        };
         let mut query = match &body.source.id {
             Some(id) => {
                 let described = SourceBody { id: None, ..body.source.clone() };
@@ -168,7 +179,12 @@ impl Matching {
         Ok(answer?)
     }
 
-    async fn described(&self, engine: &Engine, matcher: &str, body: SourceBody) -> Result<AdHocSource, Problem> {
+    async fn described(
+        &self,
+        engine: &Engine,
+        matcher: &str,
+        body: SourceBody,
+    ) -> Result<AdHocSource, Problem> {
         let Some(known) = engine.matchers().get(matcher) else {
             let allowed = engine.matchers().keys().cloned().collect();
             return Err(QueryError::UnknownName { what: "matcher", got: matcher.to_string(), allowed }.into());
@@ -181,8 +197,12 @@ impl Matching {
                 return Err(QueryError::UnknownName { what: "attribute", got: name, allowed }.into());
             };
             let value = attribute_value(&value, of).ok_or_else(|| {
-                Problem::new(StatusCode::BAD_REQUEST, "wrong_type", format!("attribute \"{name}\" does not fit"))
-                    .expected(expectation(of), value.to_string())
+                Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    "wrong_type",
+                    format!("attribute \"{name}\" does not fit"),
+                )
+                .expected(expectation(of), value.to_string())
             })?;
             attributes.insert(name, value);
         }
@@ -209,7 +229,10 @@ impl Matching {
 impl SourceBody {
     fn is_described(&self) -> bool {
         self.name.is_some()
-            || !(self.attributes.is_empty() && self.texts.is_empty() && self.vectors.is_empty() && self.links.is_empty())
+            || !(self.attributes.is_empty()
+                && self.texts.is_empty()
+                && self.vectors.is_empty()
+                && self.links.is_empty())
     }
 }
 

@@ -28,8 +28,12 @@ fn check_sums(answer: &Value) {
     let matches = answer["matches"].as_array().unwrap();
     assert!(!matches.is_empty(), "no matches: {answer}");
     for found in matches {
-        let parts: Vec<f64> =
-            found["contributions"].as_array().unwrap().iter().map(|part| part["contribution"].as_f64().unwrap()).collect();
+        let parts: Vec<f64> = found["contributions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|part| part["contribution"].as_f64().unwrap())
+            .collect();
         let score = found["score"].as_f64().unwrap();
         assert_eq!(parts.iter().sum::<f64>().to_bits(), score.to_bits());
         assert_eq!(parts.iter().rev().sum::<f64>().to_bits(), score.to_bits());
@@ -39,7 +43,12 @@ fn check_sums(answer: &Value) {
 }
 
 fn ids(answer: &Value) -> Vec<String> {
-    answer["matches"].as_array().unwrap().iter().map(|found| found["id"].as_str().unwrap().to_string()).collect()
+    answer["matches"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| found["id"].as_str().unwrap().to_string())
+        .collect()
 }
 
 fn partners() -> String {
@@ -70,7 +79,11 @@ async fn demo_world_answers_live_and_survives_a_restart() {
 
     // Goals count, and are never shown (access.md: goals are private).
     let answer = ask(&server, &partners());
-    let goals = answer["matches"][0]["contributions"].as_array().unwrap().iter().find(|part| part["signal"] == "goals");
+    let goals = answer["matches"][0]["contributions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|part| part["signal"] == "goals");
     assert_eq!(goals.unwrap()["evidence"], json!([{ "withheld": "given for matching only" }]));
 
     // A new partnership removes the partner within a second, and explain says why.
@@ -117,10 +130,12 @@ async fn demo_world_answers_live_and_survives_a_restart() {
 fn check_requests(server: &Server) {
     let (status, known) = server.ask(&partners(), "");
     assert_eq!(status, 200);
-    let trend = known["matches"].as_array().unwrap().iter().find_map(|found| {
-        found["contributions"].as_array()?.iter().find(|part| part["signal"] == "trends")?["evidence"][0]["path"][1]["id"]
-            .as_str()
-    });
+    let trend =
+        known["matches"].as_array().unwrap().iter().find_map(|found| {
+            found["contributions"].as_array()?.iter().find(|part| part["signal"] == "trends")?["evidence"][0]
+                ["path"][1]["id"]
+                .as_str()
+        });
     let newcomer = json!({
         "source": {
             "name": "Newcomer",
@@ -151,7 +166,12 @@ fn check_requests(server: &Server) {
         ("/match/teraffi/partners", r#"{"source":{"attributes":{"type":1}}}"#, 400, "wrong_type"),
         ("/match/teraffi/partners", r#"{"source":{"vectors":{"member_profile":[1.0]}}}"#, 400, "bad_vector"),
         ("/match/teraffi/partners", r#"{"source":{},"weights":{"trends":-1}}"#, 400, "out_of_range"),
-        ("/match/teraffi/partners", r#"{"source":{},"filters":[{"attribute":"industry"}]}"#, 400, "bad_condition"),
+        (
+            "/match/teraffi/partners",
+            r#"{"source":{},"filters":[{"attribute":"industry"}]}"#,
+            400,
+            "bad_condition",
+        ),
     ];
     for (path, body, status, code) in cases {
         let (got, problem) = server.ask(path, body);

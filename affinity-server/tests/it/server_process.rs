@@ -45,7 +45,12 @@ pub(crate) fn command_with_demo(data_dir: &Path, members: u32) -> Command {
             command.env_remove(&variable);
         }
     }
-    command.arg("--data-dir").arg(data_dir).args(["--addr", "127.0.0.1:0", "--demo-members", &members.to_string()]);
+    command.arg("--data-dir").arg(data_dir).args([
+        "--addr",
+        "127.0.0.1:0",
+        "--demo-members",
+        &members.to_string(),
+    ]);
     command
 }
 
