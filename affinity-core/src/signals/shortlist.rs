@@ -162,7 +162,7 @@ mod tests {
                 let node = nodes.find_or_add(&Key::from(format!("{:05}", 9_999 - index))).unwrap();
                 filled.add(node, (count << 44) | if *count == 0 { 0 } else { *sum });
             }
-            let allows = |node: NodeId| node.index() % allowed_one_in == 0;
+            let allows = |node: NodeId| node.index().is_multiple_of(allowed_one_in);
             let counts = |packed: u64| packed >> 44 >= 2;
             let mut fast = Shortlist::new(cap, &nodes, &allows);
             fast.offer_all(&filled, MASK, counts);

@@ -17,7 +17,6 @@ use super::http::HttpEmbedder;
 /// # Ok::<(), affinity_server::embedding::EmbeddingError>(()) }).unwrap();
 /// ```
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a process has one")]
 pub enum Embedder {
     /// Deterministic, in this process, no downloads.
     Builtin(BuiltinEmbedder),

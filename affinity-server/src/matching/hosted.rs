@@ -25,7 +25,7 @@ pub type Platforms = BTreeMap<String, Hosted>;
 
 /// A matcher, as clients learn of it.
 #[derive(Clone, Debug, Serialize)]
-pub struct MatcherInfo {
+pub(super) struct MatcherInfo {
     name: String,
     from: String,
     to: String,

@@ -19,5 +19,4 @@ mod random_writes;
 mod projection;
 mod change_feed;
 mod page;
-mod problems;
 mod matching;

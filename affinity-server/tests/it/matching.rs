@@ -130,12 +130,11 @@ async fn demo_world_answers_live_and_survives_a_restart() {
 fn check_requests(server: &Server) {
     let (status, known) = server.ask(&partners(), "");
     assert_eq!(status, 200);
-    let trend =
-        known["matches"].as_array().unwrap().iter().find_map(|found| {
-            found["contributions"].as_array()?.iter().find(|part| part["signal"] == "trends")?["evidence"][0]
+    let trend = known["matches"].as_array().unwrap().iter().find_map(|found| {
+        found["contributions"].as_array()?.iter().find(|part| part["signal"] == "trends")?["evidence"][0]
                 ["path"][1]["id"]
                 .as_str()
-        });
+    });
     let newcomer = json!({
         "source": {
             "name": "Newcomer",
