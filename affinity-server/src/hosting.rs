@@ -12,7 +12,8 @@ use crate::embedding::{BuiltinEmbedder, Embedder, EmbeddingError, HttpEmbedder, 
 use crate::generation::{GenerationError, World};
 use crate::matching::{Hosted, Platforms};
 use crate::observability::Progress;
-use crate::projection::{LiveEngine, LiveParts, LiveSettings, Platform, PlatformError, ProjectionError};
+use crate::platform::{MatcherText, Platform, PlatformError};
+use crate::projection::{LiveEngine, LiveParts, LiveSettings, ProjectionError};
 
 /// The seed of the demo data: every fresh installation shows the same world.
 const DEMO_SEED: u64 = 1;
@@ -102,7 +103,9 @@ pub async fn host_platforms(
     embedder: &Arc<Embedder>,
 ) -> Result<Platforms, HostingError> {
     let mut hosted = Platforms::new();
-    for platform in Platform::embedded().map_err(|source| HostingError::Platform { source })? {
+    let own = config.data_dir.join("platforms");
+    let platforms = if own.is_dir() { Platform::with_overrides(&own) } else { Platform::embedded() };
+    for platform in platforms.map_err(|source| HostingError::Platform { source })? {
         if let Some(demo) = platform.demo().filter(|_| config.demo_members > 0) {
             load_demo(pool, platform.name(), demo, config.demo_members).await.map_err(|source| {
                 HostingError::Demo { platform: platform.name().to_string(), source: Box::new(source) }
@@ -143,7 +146,7 @@ async fn start(
 ) -> Result<LiveEngine, HostingError> {
     let schema = platform.schema(embedder.dimension()).map_err(|source| HostingError::Platform { source })?;
     let read =
-        |matcher: &crate::projection::MatcherText| Matcher::from_toml(&matcher.text, &matcher.file, &schema);
+        |matcher: &MatcherText| Matcher::from_toml(&matcher.text, &matcher.file, &schema);
     let matchers = platform.matchers().iter().map(read).collect::<Result<Vec<_>, _>>();
     let parts = LiveParts {
         pool: pool.clone(),

@@ -17,6 +17,7 @@ pub mod config;
 pub mod observability;
 pub mod egress;
 pub mod database;
+pub mod platform;
 pub mod catalog;
 pub mod embedding;
 pub mod generation;

@@ -8,6 +8,7 @@ use super::world::World;
 use crate::config::Config;
 use crate::database::{Database, migrate};
 use crate::observability::Progress;
+use crate::platform::Platform;
 
 /// Which world to make, how large, and where to put it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +23,27 @@ pub struct GenerateOptions {
     pub out: Option<PathBuf>,
 }
 
+/// The world of a platform that comes with the server.
+///
+/// # Errors
+/// [`GenerationError::UnknownPlatform`] with the platforms that have a world; else as [`World::load`].
+pub fn world_of(platform: &str) -> Result<World, GenerationError> {
+    let platforms = Platform::embedded().map_err(|source| GenerationError::Platform { source })?;
+    let worlds = || platforms.iter().filter_map(|platform| Some((platform.name(), platform.demo()?)));
+    let found = worlds().find(|(name, _)| *name == platform);
+    let (_, text) = found.ok_or_else(|| GenerationError::UnknownPlatform {
+        platform: platform.to_owned(),
+        known: worlds().map(|(name, _)| name.to_owned()).collect(),
+    })?;
+    World::load(text)
+}
+
 /// Makes the world that `options` ask for, telling how far it is.
 ///
 /// # Errors
 /// When the platform has no world, the output cannot be written, or the database is not empty.
 pub async fn generate(config: &Config, options: GenerateOptions) -> Result<(), GenerationError> {
-    let world = World::of_platform(&options.platform)?;
+    let world = world_of(&options.platform)?;
     let (members, seed) = (options.members, options.seed);
     if let Some(folder) = &options.out {
         let progress = Progress::unknown_length("Writing tables");

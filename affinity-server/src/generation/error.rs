@@ -57,6 +57,11 @@ pub enum GenerationError {
         /// What was given.
         got: usize,
     },
+    /// The platforms that come with the server cannot be read.
+    Platform {
+        /// What was met.
+        source: crate::platform::PlatformError,
+    },
     /// No platform of that name has a world.
     UnknownPlatform {
         /// The name.
@@ -181,6 +186,7 @@ impl fmt::Display for GenerationError {
             Self::WrongArgumentCount { place, function, expected, got } => {
                 write!(f, "{place}: {function}() takes {expected} arguments, got {got}")
             }
+            Self::Platform { .. } => f.write_str("the platforms cannot be read"),
             Self::UnknownPlatform { platform, known } => {
                 write!(f, "platform \"{platform}\" has no world, expected one of {}", known.join(", "))
             }
@@ -206,6 +212,7 @@ impl std::error::Error for GenerationError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Format { source } => Some(source),
+            Self::Platform { source } => Some(source),
             Self::Write { source } => Some(source),
             Self::Database { source } => Some(source),
             // Shown in full by `Display`.

@@ -38,10 +38,9 @@ mod evaluate;
 mod functions;
 mod write;
 mod load;
-mod platforms;
 mod command;
 
-pub use self::command::{GenerateOptions, generate};
+pub use self::command::{GenerateOptions, generate, world_of};
 pub use self::error::{GenerationError, Problem};
 pub use self::load::LoadProgress;
 pub use self::world::{TableSummary, World};

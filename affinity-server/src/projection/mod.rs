@@ -4,7 +4,6 @@
 //! it. The change feed says which anchors a commit touched; those are read again, compared with what they gave
 //! before, and the differences make the next version of the engine. Nothing else ever replaces an engine.
 
-mod platform; // a platform is a folder
 mod error;
 mod position; // how far in the change feed
 mod entry; // what rows are about, and which row gave them
@@ -26,7 +25,6 @@ pub use self::error::ProjectionError;
 pub use self::handle::EngineHandle;
 pub use self::ledger::{Difference, Ledger};
 pub use self::live::{LiveEngine, LiveParts, LiveSettings};
-pub use self::platform::{MatcherText, Platform, PlatformError};
 pub use self::position::Position;
 pub use self::projector::{Projection, Projector, Retry, Step};
 pub use self::snapshot_files::discard_snapshot;

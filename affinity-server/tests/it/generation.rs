@@ -13,7 +13,7 @@ const MEMBERS: u64 = 200;
 const SEED: u64 = 7;
 
 fn world() -> World {
-    World::of_platform("teraffi").unwrap()
+    affinity_server::generation::world_of("teraffi").unwrap()
 }
 
 /// The files of a world made by `threads` threads.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use affinity_core::{Engine, Key, Matcher, Query, Schema, Timestamp, Viewer};
 use affinity_server::catalog::ProjectionStatements;
 use affinity_server::embedding::{BuiltinEmbedder, Embedder, HttpEmbedder, HttpEmbedderParams};
-use affinity_server::projection::{Platform, Projection, ProjectionError, Projector, Retry};
+use affinity_server::platform::Platform;
+use affinity_server::projection::{Projection, ProjectionError, Projector, Retry};
 use sqlx::{AssertSqlSafe, PgPool, Row};
 
 use crate::cluster;

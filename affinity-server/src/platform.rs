@@ -1,3 +1,5 @@
+//! A platform as data: a folder with a declaration, matchers and a demo world.
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -14,12 +16,12 @@ const DEMO_FILE: &str = "demo.toml";
 /// A platform as data: what its folder says, read but not yet interpreted.
 ///
 /// ```
-/// use affinity_server::projection::Platform;
+/// use affinity_server::platform::Platform;
 ///
 /// for platform in Platform::embedded()? {
 ///     assert_eq!(platform.schema(256)?.name(), platform.name());
 /// }
-/// # Ok::<(), affinity_server::projection::PlatformError>(())
+/// # Ok::<(), affinity_server::platform::PlatformError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
