@@ -145,8 +145,7 @@ async fn start(
     data_dir: &Path,
 ) -> Result<LiveEngine, HostingError> {
     let schema = platform.schema(embedder.dimension()).map_err(|source| HostingError::Platform { source })?;
-    let read =
-        |matcher: &MatcherText| Matcher::from_toml(&matcher.text, &matcher.file, &schema);
+    let read = |matcher: &MatcherText| Matcher::from_toml(&matcher.text, &matcher.file, &schema);
     let matchers = platform.matchers().iter().map(read).collect::<Result<Vec<_>, _>>();
     let parts = LiveParts {
         pool: pool.clone(),
