@@ -46,7 +46,7 @@ pub use self::graph::{
     Relation, RelationId, Schema, SchemaError, SpaceId, SpaceSpec, Timestamp, Value, Viewer,
 };
 pub use self::matcher::{Matcher, SignalInfo};
-pub use self::ranking::{DiversityCost, Dropped};
+pub use self::ranking::{DiversityCost, Dropped, assignment};
 pub use self::scoring::{Answer, Contribution, Cut, Explanation, Header, Match};
 pub use self::signals::{
     Context, Evidence, EvidenceList, Expansion, MatcherError, Models, NodeRef, PATH_EVIDENCE_MAX,

@@ -2,6 +2,7 @@
 
 mod allowed;
 mod diversity;
+pub mod assignment;
 
 pub use self::allowed::Dropped;
 pub use self::diversity::DiversityCost;

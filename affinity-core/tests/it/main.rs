@@ -8,4 +8,5 @@ mod signals;
 mod source_queries;
 mod wrong_matchers;
 mod platforms;
+mod assignment;
 mod tidy;
