@@ -1,10 +1,13 @@
 //! What may be a match, and in which order matches are shown.
 
 mod allowed;
+mod reciprocity;
 mod diversity;
 
 pub use self::allowed::Dropped;
 pub use self::diversity::DiversityCost;
+pub use self::reciprocity::Reciprocal;
 
 pub(crate) use self::allowed::Allowed;
 pub(crate) use self::diversity::diversify;
+pub(crate) use self::reciprocity::scaled;
