@@ -45,9 +45,9 @@ pub use self::graph::{
     ConditionError, EdgeKey, EdgeRecord, GraphError, Key, Kind, KindId, NodeId, NodeRecord, Parallel,
     Relation, RelationId, Schema, SchemaError, SpaceId, SpaceSpec, Timestamp, Value, Viewer,
 };
-pub use self::matcher::{Matcher, SignalInfo};
-pub use self::ranking::{DiversityCost, Dropped, assignment};
-pub use self::scoring::{Answer, Contribution, Cut, Explanation, Header, Match};
+pub use self::matcher::{Combination, Matcher, SignalInfo};
+pub use self::ranking::{DiversityCost, Dropped, Reciprocal, assignment};
+pub use self::scoring::{Answer, Contribution, Cut, Direction, Explanation, Header, Match, MutualRanks};
 pub use self::signals::{
     Context, Evidence, EvidenceList, Expansion, MatcherError, Models, NodeRef, PATH_EVIDENCE_MAX,
     PATH_FRONTIER_MAX, PATH_STEPS_MAX, Reading, SHARED_NEIGHBORS_MAX, Scratch, Signal, SuccessPattern,

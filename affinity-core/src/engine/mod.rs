@@ -4,9 +4,12 @@ mod error;
 mod query;
 mod version;
 mod recommend;
+mod reciprocal;
 mod observer;
 
 pub use self::error::{EngineError, QueryError};
 pub use self::observer::{Observer, Unobserved};
 pub use self::query::{AdHocSource, Link, Query, QuerySource};
+pub(crate) use self::reciprocal::check_ways_back;
+
 pub use self::version::{Counts, Engine, EngineBuilder};

@@ -41,13 +41,18 @@ impl Engine {
         let context = self.context(query, matcher, &source, &is_cancelled);
         let allowed = self.allowed(query, matcher, context)?;
         observer.stage_done("source");
+        let way_back = self.way_back(query, matcher, &source, &is_cancelled)?;
         let readings = read(matcher, context, scratch);
         observer.stage_done("signals");
-        let ranked = rank(self, matcher, &allowed, &readings, &weights);
+        let mut ranked = rank(self, matcher, &allowed, &readings, &weights);
+        if let Some(way_back) = &way_back {
+            observer.stage_done("scoring");
+            ranked = way_back.rank(ranked, &weights, scratch);
+        }
         let answer = match ranked {
             _ if is_cancelled() => Err(QueryError::Cancelled),
             Ranking { mut funnel, cuts, candidates, features, order } => {
-                observer.stage_done("scoring");
+                observer.stage_done(if way_back.is_some() { "reciprocity" } else { "scoring" });
                 let head: Vec<(NodeId, f64)> = order.iter().map(|(_, node, score)| (*node, *score)).collect();
                 let (chosen, diversity) = match &matcher.diversity {
                     Some(diversity) => {
@@ -62,7 +67,12 @@ impl Engine {
                 let explain =
                     Explain { engine: self, query, matcher, context, readings: &readings, weights: &weights };
                 let matches = chosen.iter().enumerate().map(|(place, (node, _))| {
-                    explain.one(Some(place + 1), *node, &|signal| features.value(signal, position(*node)))
+                    let found = explain
+                        .one(Some(place + 1), *node, &|signal| features.value(signal, position(*node)));
+                    match &way_back {
+                        Some(way_back) => way_back.complete(found, *node, scratch),
+                        None => found,
+                    }
                 });
                 let matches: Vec<Match> = matches.collect();
                 observer.stage_done("explanation");
@@ -101,6 +111,8 @@ impl Engine {
             kind: self.schema().kinds()[matcher.to.index()].name.clone(),
             key: target.clone(),
         })?;
+        let way_back = self.way_back(query, matcher, &source, &is_cancelled)?;
+        let context = Context { only: Some(node), ..context };
         let readings = read(matcher, context, &mut scratch);
         if is_cancelled() {
             return Err(QueryError::Cancelled);
@@ -108,15 +120,23 @@ impl Engine {
         let features = FeatureMatrix::measure(&matcher.signals, &readings, &[node]);
         let explain =
             Explain { engine: self, query, matcher, context, readings: &readings, weights: &weights };
+        let mut target = explain.one(None, node, &|signal| features.value(signal, 0));
+        let (mut dropped, mut ranks) = (allowed.dropped(node), None);
+        if let Some(way_back) = &way_back {
+            target = way_back.complete(target, node, &mut scratch);
+            dropped = dropped.or_else(|| way_back.dropped(node));
+            ranks = Some(way_back.ranks(matcher, &weights, &allowed, node, &mut scratch));
+        }
         Ok(Explanation {
             header: self.header(query, matcher, &context),
-            target: explain.one(None, node, &|signal| features.value(signal, 0)),
-            dropped: allowed.dropped(node),
+            target,
+            ranks,
+            dropped,
             degraded: self.degraded(),
         })
     }
 
-    fn matcher(&self, name: &str) -> Result<&Matcher, QueryError> {
+    pub(super) fn matcher(&self, name: &str) -> Result<&Matcher, QueryError> {
         self.matchers.get(name).ok_or_else(|| QueryError::UnknownName {
             what: "matcher",
             got: name.to_string(),
@@ -139,6 +159,7 @@ impl Engine {
             sight: Sight::new(&query.viewer, self.graph.audiences()),
             as_of: query.as_of,
             to: matcher.to,
+            only: None,
             cancelled,
         }
     }
@@ -165,7 +186,7 @@ impl Engine {
     }
 
     /// One weight per signal: the matcher's, or the query's where it brings one.
-    fn weights(&self, query: &Query, matcher: &Matcher) -> Result<Vec<f64>, QueryError> {
+    pub(super) fn weights(&self, query: &Query, matcher: &Matcher) -> Result<Vec<f64>, QueryError> {
         let known: BTreeSet<&str> = matcher.signals.iter().map(|signal| signal.name.as_str()).collect();
         for (name, weight) in &query.weights {
             if !known.contains(name.as_str()) {
@@ -330,22 +351,26 @@ fn checked_limit(query: &Query, matcher: &Matcher) -> Result<usize, QueryError> 
     Ok(limit)
 }
 
-fn read<'q>(matcher: &'q Matcher, context: Context<'q>, scratch: &mut Scratch) -> Vec<Box<dyn Reading + 'q>> {
+pub(super) fn read<'q>(
+    matcher: &'q Matcher,
+    context: Context<'q>,
+    scratch: &mut Scratch,
+) -> Vec<Box<dyn Reading + 'q>> {
     matcher.signals.iter().map(|signal| signal.signal.read(context, scratch)).collect()
 }
 
 /// Candidates with their scores, best first.
-struct Ranking {
-    funnel: BTreeMap<String, usize>,
-    cuts: Vec<Cut>,
+pub(super) struct Ranking {
+    pub(super) funnel: BTreeMap<String, usize>,
+    pub(super) cuts: Vec<Cut>,
     /// Sorted by node.
     candidates: Vec<NodeId>,
-    features: FeatureMatrix,
+    pub(super) features: FeatureMatrix,
     /// Position among the candidates, node and score; best first, ties by key; scores of 0 left out.
-    order: Vec<(usize, NodeId, f64)>,
+    pub(super) order: Vec<(usize, NodeId, f64)>,
 }
 
-fn rank(
+pub(super) fn rank(
     engine: &Engine,
     matcher: &Matcher,
     allowed: &Allowed<'_>,
@@ -395,21 +420,23 @@ fn every_node(engine: &Engine, matcher: &Matcher, allowed: &Allowed<'_>, cap: us
 }
 
 /// What explaining a match needs.
-struct Explain<'a> {
-    engine: &'a Engine,
-    query: &'a Query,
-    matcher: &'a Matcher,
-    context: Context<'a>,
-    readings: &'a [Box<dyn Reading + 'a>],
-    weights: &'a [f64],
+pub(super) struct Explain<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) query: &'a Query,
+    pub(super) matcher: &'a Matcher,
+    pub(super) context: Context<'a>,
+    pub(super) readings: &'a [Box<dyn Reading + 'a>],
+    pub(super) weights: &'a [f64],
 }
 
 impl Explain<'_> {
-    fn one(&self, rank: Option<usize>, node: NodeId, value: &dyn Fn(usize) -> Option<f64>) -> Match {
-        let target = self.context.target(node);
-        let signals = &self.matcher.signals;
-        let contributions: Vec<Contribution> = signals
-            .iter()
+    pub(super) fn contributions(
+        &self,
+        node: NodeId,
+        value: &dyn Fn(usize) -> Option<f64>,
+    ) -> Vec<Contribution> {
+        let signals = self.matcher.signals.iter();
+        signals
             .zip(self.readings)
             .zip(self.weights)
             .enumerate()
@@ -425,16 +452,23 @@ impl Explain<'_> {
                     value: known.unwrap_or(0.0),
                     weight: *weight,
                     contribution: known.unwrap_or(0.0) * weight,
+                    direction: None,
                     absent: known.is_none(),
                     evidence: list.items,
                     evidence_left_out: list.left_out,
                 }
             })
-            .collect();
+            .collect()
+    }
+
+    fn one(&self, rank: Option<usize>, node: NodeId, value: &dyn Fn(usize) -> Option<f64>) -> Match {
+        let target = self.context.target(node);
+        let contributions = self.contributions(node, value);
         Match {
             rank,
             score: contributions.iter().map(|part| part.contribution).sum(),
-            sentence: sentence(&target.name, signals, &contributions),
+            sentence: sentence(&target.name, &self.matcher.signals, &contributions),
+            reciprocal: None,
             attributes: self.query.with_attributes.then(|| self.attributes(node)),
             id: target.id,
             kind: target.kind,

@@ -12,6 +12,7 @@ use crate::snapshot::{Unverified, Verification};
 use crate::vector::{Kernel, Metric, Space, SpaceParams, VectorChange};
 
 use super::error::EngineError;
+use super::reciprocal::check_ways_back;
 
 /// An immutable version of the data with its matchers. A clone is cheap and shares everything.
 ///
@@ -125,7 +126,7 @@ impl EngineBuilder {
     /// The engine.
     ///
     /// # Errors
-    /// [`EngineError`] when a vector does not fit its space or two matchers share a name.
+    /// [`EngineError`] when a vector does not fit its space, two matchers share a name or one has no way back.
     pub fn build(self) -> Result<Engine, EngineError> {
         let mut matchers = BTreeMap::new();
         for matcher in self.matchers {
@@ -133,6 +134,7 @@ impl EngineBuilder {
                 return Err(EngineError::RepeatedMatcher { name: before.name().to_string() });
             }
         }
+        check_ways_back(&matchers)?;
         let kernel = Kernel::detect();
         let empty = |spec: &crate::graph::SpaceSpec| {
             let params =

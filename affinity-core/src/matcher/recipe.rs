@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use super::reciprocal::{ReciprocalToml, TwoSided};
 use super::spec::{CandidateToml, DiversityToml, ExclusionToml, MatcherToml, SignalToml};
 use crate::exact::{WEIGHT_UNITS, quantize_weight};
 use crate::graph::{AttributeId, AttributeType, Condition, KindId, RelationId, Schema, SpaceId, line_of};
@@ -69,6 +70,7 @@ pub struct Matcher {
     pub(crate) filters: Vec<Condition>,
     pub(crate) exclusions: Vec<Exclusion>,
     pub(crate) diversity: Option<Diversity>,
+    pub(crate) two_sided: Option<TwoSided>,
 }
 
 /// A signal of a matcher, for people to read.
@@ -215,9 +217,15 @@ impl Matcher {
         let resolve = Resolve { schema, file, text, from, to };
         let signals = resolve_signals(parsed.signals, &resolve, custom)?;
         let limit_max = at_most(&resolve, "limit_max", parsed.limit_max, LIMIT_MAX_DEFAULT, LIMIT_MAX)?;
+        let limit = at_most(&resolve, "limit", parsed.limit, LIMIT_DEFAULT.min(limit_max), limit_max)?;
+        let two_sided = parsed
+            .reciprocal
+            .map(|reciprocal| ReciprocalToml::resolve(reciprocal, &parsed.name, limit, &resolve))
+            .transpose()?;
         Ok(Self {
-            limit: at_most(&resolve, "limit", parsed.limit, LIMIT_DEFAULT.min(limit_max), limit_max)?,
+            limit,
             limit_max,
+            two_sided,
             candidates: resolve_candidates(parsed.candidates, &signals, &resolve)?,
             filters: resolve.node_conditions(parsed.filters, to)?,
             exclusions: parsed

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::reciprocal::ReciprocalToml;
 use crate::graph::Condition;
 use crate::signals::{
     CloseToml, ComplementToml, FreshToml, Name, NearToml, OverlapToml, PathToml, PatternToml, PriorToml,
@@ -28,6 +29,7 @@ pub(super) struct MatcherToml {
     #[serde(default)]
     pub(super) exclusions: Vec<Spanned<ExclusionToml>>,
     pub(super) diversity: Option<Spanned<DiversityToml>>,
+    pub(super) reciprocal: Option<Spanned<ReciprocalToml>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -29,6 +29,11 @@ pub enum Dropped {
         /// What the matcher calls the rule.
         rule: String,
     },
+    /// The matches are two-sided, and its own matcher drops the source.
+    WayBack {
+        /// Why.
+        reason: Box<Dropped>,
+    },
 }
 
 /// Everything that decides whether a node may be a match, for one query.
@@ -58,6 +63,11 @@ impl<'a> Allowed<'a> {
             all.iter().flat_map(|condition| context.tests(std::slice::from_ref(*condition), attributes));
         let excluded = matcher.exclusions.iter().map(|exclusion| (exclusion, excluded(&context, exclusion)));
         Self { filters: tests.zip(all.iter().copied()).collect(), excluded: excluded.collect(), ids, context }
+    }
+
+    /// What it was compiled with.
+    pub(crate) fn context(&self) -> Context<'a> {
+        self.context
     }
 
     /// Whether the viewer may know that the node is there.
@@ -115,8 +125,17 @@ fn excluded(context: &Context<'_>, exclusion: &Exclusion) -> Excluded {
 /// The nodes at the end of a walk: a set after each step, so at most every edge is looked at once per step.
 fn reached(context: &Context<'_>, steps: &[ExclusionStep]) -> HashSet<NodeId> {
     let mut at: Option<(KindId, HashSet<NodeId>)> = None;
-    for step in steps {
+    for (position, step) in steps.iter().enumerate() {
         let hop = context.hop(step.relation, step.reversed, &step.conditions, false);
+        if let (Some(only), Some((_, nodes))) = (context.only, &at)
+            && position + 1 == steps.len()
+        {
+            // Of a single node the last step is taken from its side: it has fewer neighbors than all of theirs.
+            let mut is_reached = false;
+            let back = context.hop(step.relation, !step.reversed, &step.conditions, false);
+            back.visit_targets(only.index(), |node| is_reached |= nodes.contains(&node));
+            return is_reached.then_some(only).into_iter().collect();
+        }
         let next = match &at {
             None => context
                 .source

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::graph::{Key, Timestamp, Value};
-use crate::ranking::{DiversityCost, Dropped};
+use crate::ranking::{DiversityCost, Dropped, Reciprocal};
 use crate::signals::{Evidence, NodeRef};
 
 /// What an answer was made with and for.
@@ -59,11 +59,33 @@ pub struct Explanation {
     /// The node asked about; it has no rank.
     #[serde(rename = "match")]
     pub target: Match,
+    /// Where each is in the one-way list of the other, when the matches are two-sided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ranks: Option<MutualRanks>,
     /// Why it cannot be a match; absent when it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropped: Option<Dropped>,
     /// What could not be used.
     pub degraded: Vec<String>,
+}
+
+/// Where two nodes are in the one-way list of each other, from 1; `None` when not among the candidates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MutualRanks {
+    /// Place of the match in the source's list.
+    pub target_for_source: Option<usize>,
+    /// Place of the source in the match's list, by the matcher that scores the way back.
+    pub source_for_target: Option<usize>,
+}
+
+/// Which way a contribution of a two-sided match looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// What the match is worth to the source.
+    SourceToTarget,
+    /// What the source is worth to the match.
+    TargetToSource,
 }
 
 /// A candidate source that had more allowed candidates than its cap.
@@ -91,8 +113,11 @@ pub struct Match {
     pub score: f64,
     /// The main reasons in one plain sentence.
     pub sentence: String,
-    /// One per signal, in the matcher's order; adding them in any order gives the score.
+    /// One per signal, in the matcher's order, those of the way back last; adding them in any order gives the score.
     pub contributions: Vec<Contribution>,
+    /// What both are worth to each other, when the matches are two-sided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reciprocal: Option<Reciprocal>,
     /// Attributes by name, when asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attributes: Option<BTreeMap<String, Value>>,
@@ -109,8 +134,11 @@ pub struct Contribution {
     pub value: f64,
     /// Share of the score, a multiple of 2^-16.
     pub weight: f64,
-    /// Value times weight, exactly.
+    /// Value times weight, exactly; in a two-sided match its part of the score, a multiple of 2^-40.
     pub contribution: f64,
+    /// Which way it looks, in a two-sided match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
     /// Whether the signal has nothing to say, which is not the same as 0.
     pub absent: bool,
     /// Strongest first.

@@ -19,6 +19,7 @@ pub struct Context<'a> {
     pub(crate) sight: Sight<'a>,
     pub(crate) as_of: Timestamp,
     pub(crate) to: KindId,
+    pub(crate) only: Option<NodeId>,
     pub(crate) cancelled: &'a dyn Fn() -> bool,
 }
 
@@ -27,6 +28,12 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn as_of(&self) -> Timestamp {
         self.as_of
+    }
+
+    /// The only node that will be asked about, when there is just one: a signal then need not look further.
+    #[must_use]
+    pub fn only(&self) -> Option<NodeId> {
+        self.only
     }
 
     /// How a node of the match kind is named in answers.

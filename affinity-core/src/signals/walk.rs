@@ -362,6 +362,7 @@ mod tests {
                     sight: Sight::new(&Viewer::Operator, graph.audiences()),
                     as_of: Timestamp::default(),
                     to: kind,
+                    only: None,
                     cancelled: &|| false,
                 };
                 let push = walk.push(&context, &Places::new(&graph), &mut Scratch::default());

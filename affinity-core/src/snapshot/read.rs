@@ -15,7 +15,7 @@ use super::schema_text::check_same;
 use super::terms::{decode_audiences, decode_terms};
 use super::vectors::VectorSections;
 use super::verify::Unverified;
-use crate::engine::Engine;
+use crate::engine::{Engine, check_ways_back};
 use crate::graph::{Adjacency, Graph, NodeTable, RelationTable, Schema};
 use crate::matcher::Matcher;
 use crate::signals::Models;
@@ -43,6 +43,7 @@ impl Engine {
                 return Err(SnapshotError::RepeatedMatcher { name: before.name().to_string() });
             }
         }
+        check_ways_back(&by_name).map_err(SnapshotError::Matchers)?;
         let path = path.as_ref();
         let io_error = |action| move |source| SnapshotError::Io { action, path: path.to_path_buf(), source };
         let file = File::open(path).map_err(io_error("open"))?;
