@@ -393,6 +393,11 @@ fn resolve_signal(
         let pattern = pattern.resolve(resolve)?;
         built.push((Arc::new(pattern.clone()), "pattern", pattern.model_requests(), Some(pattern)));
     }
+    if let Some(latent) = spec.latent {
+        let latent = latent.resolve(resolve)?;
+        let requests = latent.model_requests();
+        built.push((Arc::new(latent), "latent", requests, None));
+    }
     if let Some(walk) = spec.walk {
         built.push((Arc::new(walk.resolve(resolve)?), "walk", Vec::new(), None));
     }
@@ -423,7 +428,7 @@ fn resolve_signal(
     }
     let count = built.len();
     let (Some((signal, evidence, requests, pattern)), 1) = (built.pop(), count) else {
-        let expected = "exactly one of: shared, path, pattern, walk, near, overlap, close, complement, prior, fresh, custom";
+        let expected = "exactly one of: shared, path, pattern, latent, walk, near, overlap, close, complement, prior, fresh, custom";
         return Err(resolve.out_of_range("signals", &at, expected));
     };
     if past_audience && !matches!(evidence, "shared" | "path" | "near") {

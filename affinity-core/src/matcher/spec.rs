@@ -6,8 +6,8 @@ use toml::Spanned;
 use super::reciprocal::ReciprocalToml;
 use crate::graph::Condition;
 use crate::signals::{
-    CloseToml, ComplementToml, FreshToml, Name, NearToml, OverlapToml, PathToml, PatternToml, PriorToml,
-    SharedToml, WalkToml,
+    CloseToml, ComplementToml, FreshToml, LatentToml, Name, NearToml, OverlapToml, PathToml, PatternToml,
+    PriorToml, SharedToml, WalkToml,
 };
 
 #[derive(Deserialize)]
@@ -58,6 +58,7 @@ pub(super) struct SignalToml {
     pub(super) shared: Option<SharedToml>,
     pub(super) path: Option<PathToml>,
     pub(super) pattern: Option<PatternToml>,
+    pub(super) latent: Option<LatentToml>,
     pub(super) walk: Option<WalkToml>,
     pub(super) near: Option<NearToml>,
     pub(super) overlap: Option<OverlapToml>,

@@ -85,6 +85,14 @@ pub enum Evidence {
         /// Probability of being at the match, in [0, 1].
         probability: f64,
     },
+    /// One summand of the log-odds of a probability; all of a signal's sum to `ln(p / (1 - p))` of its value `p` before
+    /// calibration and rounding, also when a limit puts the smallest together as `other terms`.
+    LogOdds {
+        /// What it stands for.
+        term: String,
+        /// In natural logarithms.
+        log_odds: f64,
+    },
     /// Given for matching only: it counts, and is not shown.
     Withheld {
         /// Why.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::latent_model::{LatentModel, LatentRequest};
 use crate::exact::{count_of, units, value_of};
 use crate::graph::{
     AttributeId, Cell, Condition, EVERYONE, Graph, Hop, Key, KindId, MEMBERS, NodeId, RelationId, Sight,
@@ -21,6 +22,8 @@ pub(crate) enum ModelRequest {
     Mean { kind: KindId, attribute: AttributeId },
     /// How pairs fared that shared a neighbor.
     Pattern(PatternRequest),
+    /// Who likes whom.
+    Latent(LatentRequest),
 }
 
 /// What a pattern model looks at.
@@ -80,6 +83,8 @@ pub struct Models {
     degrees: BTreeMap<String, Arc<BTreeMap<Key, u32>>>,
     means: BTreeMap<String, f64>,
     patterns: BTreeMap<String, Arc<PatternModel>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    latents: BTreeMap<String, Arc<LatentModel>>,
 }
 
 /// The degree of a node that the model has not seen: the least that can connect two others.
@@ -111,6 +116,11 @@ impl Models {
                 ModelRequest::Pattern(pattern) => {
                     models.patterns.entry(name).or_insert_with(|| Arc::new(fit_pattern(graph, pattern)));
                 }
+                ModelRequest::Latent(latent) => {
+                    let sight = Sight::new(&ANY_MEMBER, graph.audiences());
+                    let fit = || Arc::new(LatentModel::fit(graph, latent, sight));
+                    models.latents.entry(name).or_insert_with(fit);
+                }
             }
         }
         models
@@ -124,6 +134,10 @@ impl Models {
 
     pub(crate) fn mean(&self, graph: &Graph, kind: KindId, attribute: AttributeId) -> Option<f64> {
         self.means.get(&ModelRequest::Mean { kind, attribute }.name(graph)).copied()
+    }
+
+    pub(crate) fn latent(&self, request: &LatentRequest) -> Option<&LatentModel> {
+        self.latents.get(&request.name).map(Arc::as_ref)
     }
 
     pub(crate) fn pattern(&self, graph: &Graph, request: &PatternRequest) -> Option<&PatternModel> {
@@ -167,6 +181,7 @@ impl ModelRequest {
                     pattern.scale
                 )
             }
+            Self::Latent(latent) => latent.name.clone(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod invariants;
 mod hard_cases;
 mod signals;
 mod source_queries;
+mod reciprocal;
 mod wrong_matchers;
 mod platforms;
 mod assignment;

@@ -281,6 +281,67 @@ weight = 0.5
 near = { space = "profile" }
 "#;
 
+/// Both ways count: asymmetric evidence, rules that the way back has to obey too, a window that cuts, variety after it.
+pub(crate) const MUTUAL: &str = r#"
+name = "mutual"
+from = "Member"
+to = "Member"
+limit = 4
+candidates = [{ signal = "all", cap = 7 }]
+filters = [
+    { attribute = "reputation", min = 0.5, or_absent = true },
+    { attribute = "tags", matches_source = "tags", or_absent = true },
+]
+[[signals]]
+name = "likes"
+phrase = "you share {names}"
+weight = 0.2
+half = 1.0
+shared = { relation = "LIKES", half_life_days = 30.0 }
+[[signals]]
+name = "momentum"
+weight = 0.1
+half = 0.1
+[signals.path]
+steps = [{ relation = "LIKES", factor = "momentum" }, { relation = "LIKES", reversed = true }]
+[[signals]]
+name = "far"
+weight = 0.1
+half = 0.01
+path = { steps = [{ relation = "MEETS" }, { relation = "MEETS" }, { relation = "MEETS" }] }
+[[signals]]
+name = "circle"
+weight = 0.1
+half = 0.1
+walk = { relations = ["KNOWS", "MEETS", "LIKES"], precision = 0.0001 }
+[[signals]]
+name = "profile"
+weight = 0.1
+near = { space = "profile" }
+[[signals]]
+name = "roles"
+weight = 0.1
+[signals.complement]
+attribute = "rank"
+table = { junior = { lead = 1.0, senior = 0.5 }, lead = { junior = 0.75 } }
+[[signals]]
+name = "reputation"
+weight = 0.2
+prior = { attribute = "reputation", count_attribute = "reputation_count", strength = 4.0, scale = 5.0 }
+[[exclusions]]
+rule = "partners"
+steps = [{ relation = "PARTNERS", where = [{ attribute = "status", in = ["active"] }] }]
+[[exclusions]]
+rule = "colleagues"
+steps = [{ relation = "WORKS" }, { relation = "WORKS", reversed = true }]
+[reciprocal]
+combine = "harmonic"
+window = 5
+[diversity]
+attribute = "industry"
+strength = 0.3
+"#;
+
 /// Seconds that all times lie around.
 const DAY_ZERO: i64 = 1_700_000_000;
 const MEMBERS: [&str; 9] = [
@@ -320,7 +381,7 @@ pub(crate) fn matcher(text: &str) -> Matcher {
 
 /// Matchers whose answers depend on nothing that the viewer may not read.
 pub(crate) fn matchers() -> Vec<Matcher> {
-    [PEOPLE, VARIED, COMPANIES].map(matcher).into()
+    [PEOPLE, VARIED, COMPANIES, MUTUAL].map(matcher).into()
 }
 
 /// The matcher that uses goals given for matching only.

@@ -1,0 +1,420 @@
+//! The fitted numbers behind `latent`: who is hard to please, who pleases, and which attributes go together.
+//!
+//! Source: iteratively reweighted least squares with a ridge (Lee & Silvapulle, "Ridge estimation in logistic
+//! regression", Communications in Statistics 17(1), 1988), each step solved by conjugate gradients (Hestenes &
+//! Stiefel, 1952); variances of the effects by MacKay's fixed point ("Bayesian interpolation", Neural Computation
+//! 4(3), 1992) with the diagonal of the curvature.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::latent_terms::{CellOf, Compares, LatentTerm};
+use crate::exact::count_of;
+use crate::graph::{AttributeId, Cell, Condition, Graph, Key, KindId, NodeId, RelationId, Sight, Timestamp};
+
+/// Rounds that estimate the variances of the effects.
+const VARIANCE_ROUNDS: usize = 12;
+/// Newton steps at most for given variances.
+const NEWTON_STEPS_MAX: usize = 8;
+/// The largest change of an effect, in log-odds, that ends the steps.
+const STEP_MIN: f64 = 1e-7;
+/// Conjugate directions of a step at most.
+const DIRECTIONS_MAX: usize = 64;
+/// Inverse variance of the baseline: keeps it finite where all decisions are alike.
+const BASELINE_RIDGE: f64 = 0.01;
+/// Inverse variances that estimates start from and stay between.
+const RIDGE_START: f64 = 1.0;
+const RIDGE_RANGE: (f64, f64) = (0.1, 1000.0);
+
+/// What a latent model looks at.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LatentRequest {
+    /// Of the model: what it looks at by the schema's names, which survive a change of ids.
+    pub(crate) name: String,
+    pub(crate) relation: RelationId,
+    /// The edge attribute that holds the decision; the weight when `None`.
+    pub(crate) value: Option<AttributeId>,
+    /// The value that is a full yes.
+    pub(crate) scale: f64,
+    pub(crate) conditions: Vec<Condition>,
+    /// Inverse variance of all effects; `None` is estimated.
+    pub(crate) ridge: Option<f64>,
+    pub(crate) from: KindId,
+    pub(crate) to: KindId,
+    pub(crate) terms: Vec<LatentTerm>,
+}
+
+/// Effects in log-odds; those of nodes are deviations around 0, which a node without decisions has.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LatentModel {
+    /// Decisions that it was fitted to.
+    pub(crate) decisions: usize,
+    pub(crate) baseline: f64,
+    selectivity: BTreeMap<Key, f64>,
+    attractiveness: BTreeMap<Key, f64>,
+    pub(crate) terms: Vec<FittedTerm>,
+}
+
+/// Mean and standard deviation over the decisions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Moments {
+    mean: f64,
+    /// 0 where all are alike.
+    deviation: f64,
+}
+
+/// How a term counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FittedTerm {
+    /// Of the first and the second factor, and of their product.
+    moments: [Moments; 3],
+    /// Log-odds per standard deviation.
+    effect: f64,
+}
+
+/// `1 / (1 + exp(-log_odds))`.
+pub(super) fn logistic(log_odds: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(-log_odds))
+}
+
+impl Moments {
+    fn of(values: &[f64]) -> Self {
+        let count = count_of(values.len()).max(1.0);
+        let mean = values.iter().sum::<f64>() / count;
+        let variance = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
+        Self { mean, deviation: libm::sqrt(variance) }
+    }
+
+    /// In standard deviations from the mean; 0 where all were alike.
+    fn standardize(self, value: f64) -> f64 {
+        if self.deviation > 0.0 { (value - self.mean) / self.deviation } else { 0.0 }
+    }
+}
+
+impl FittedTerm {
+    /// What the term adds to the log-odds; 0 where an attribute is absent.
+    pub(super) fn log_odds(&self, term: &LatentTerm, source: CellOf<'_>, target: CellOf<'_>) -> f64 {
+        self.standardized(&term.compares, source, target) * self.effect
+    }
+
+    fn standardized(&self, compares: &Compares, source: CellOf<'_>, target: CellOf<'_>) -> f64 {
+        let [first, second, product] = self.moments;
+        match compares.factors(source, target) {
+            None => 0.0,
+            Some((value, None)) => first.standardize(value),
+            Some((own, Some(their))) => {
+                product.standardize(first.standardize(own) * second.standardize(their))
+            }
+        }
+    }
+}
+
+impl LatentModel {
+    pub(super) fn selectivity(&self, source: &Key) -> f64 {
+        self.selectivity.get(source).copied().unwrap_or(0.0)
+    }
+
+    pub(super) fn attractiveness(&self, target: &Key) -> f64 {
+        self.attractiveness.get(target).copied().unwrap_or(0.0)
+    }
+
+    /// Fits to the decisions that every member may read.
+    ///
+    /// O(steps * (decisions * terms + nodes)); all sums run in the order of keys.
+    pub(super) fn fit(graph: &Graph, request: &LatentRequest, sight: Sight<'_>) -> Self {
+        let decisions = decisions(graph, request, sight);
+        let (sources, targets) = (
+            Places::new(graph, request.from, decisions.iter().map(|one| one.source)),
+            Places::new(graph, request.to, decisions.iter().map(|one| one.target)),
+        );
+        let cells = |kind: KindId, node: NodeId| move |attribute| graph.nodes(kind).cell(node, attribute);
+        let mut terms: Vec<FittedTerm> = Vec::with_capacity(request.terms.len());
+        for term in &request.terms {
+            let factors = decisions.iter().filter_map(|one| {
+                term.compares.factors(&cells(request.from, one.source), &cells(request.to, one.target))
+            });
+            terms.push(FittedTerm { moments: moments(&factors.collect::<Vec<_>>()), effect: 0.0 });
+        }
+        let rows = decisions.iter().map(|one| {
+            let (source, target) = (cells(request.from, one.source), cells(request.to, one.target));
+            let both = terms.iter().zip(&request.terms);
+            Row {
+                source: sources.place(one.source),
+                target: targets.place(one.target),
+                label: one.label,
+                features: both
+                    .map(|(fitted, term)| fitted.standardized(&term.compares, &source, &target))
+                    .collect(),
+            }
+        });
+        let sizes = [1, sources.keys.len(), targets.keys.len(), terms.len()];
+        let fit = Fit { rows: rows.collect(), sizes };
+        let effects = fit.solve(request.ridge);
+        let (baseline, rest) = effects.split_at(1);
+        let (selectivity, rest) = rest.split_at(sizes[1]);
+        let (attractiveness, slopes) = rest.split_at(sizes[2]);
+        for (term, slope) in terms.iter_mut().zip(slopes) {
+            term.effect = *slope;
+        }
+        Self {
+            decisions: decisions.len(),
+            baseline: baseline[0],
+            selectivity: sources.keys.into_iter().zip(selectivity.iter().copied()).collect(),
+            attractiveness: targets.keys.into_iter().zip(attractiveness.iter().copied()).collect(),
+            terms,
+        }
+    }
+}
+
+fn moments(factors: &[(f64, Option<f64>)]) -> [Moments; 3] {
+    let first = Moments::of(&factors.iter().map(|(first, _)| *first).collect::<Vec<_>>());
+    let second: Vec<f64> = factors.iter().filter_map(|(_, second)| *second).collect();
+    let of_second = Moments::of(&second);
+    let standardized = factors.iter().zip(&second);
+    let products = standardized
+        .map(|((first_value, _), value)| first.standardize(*first_value) * of_second.standardize(*value));
+    [first, of_second, Moments::of(&products.collect::<Vec<_>>())]
+}
+
+/// One known decision.
+struct Decision {
+    source: NodeId,
+    target: NodeId,
+    /// In [0, 1].
+    label: f64,
+}
+
+/// All that the viewer may read, sorted by keys and label.
+fn decisions(graph: &Graph, request: &LatentRequest, sight: Sight<'_>) -> Vec<Decision> {
+    let attributes = &graph.schema().relations()[request.relation.index()].attributes;
+    let conditions = request.conditions.iter();
+    let tests: Vec<_> = conditions
+        .map(|condition| condition.compile(graph, attributes, &|_| Cell::Absent, Timestamp::default()))
+        .collect();
+    let (sources, targets) = (graph.nodes(request.from), graph.nodes(request.to));
+    let adjacency = graph.adjacency(request.relation, false);
+    let mut decisions = Vec::new();
+    for source in (0..sources.node_count()).filter_map(NodeId::from_index) {
+        if !sight.sees(sources.audience(source)) {
+            continue;
+        }
+        for run in adjacency.runs(source.index()) {
+            for (position, target) in run.targets().iter().enumerate() {
+                let target = NodeId::from_raw(*target);
+                let is_seen = sight.sees(run.audience(position)) && sight.sees(targets.audience(target));
+                if !is_seen || !tests.iter().all(|test| test.accepts(&run.test_cell(position, test))) {
+                    continue;
+                }
+                let value = match request.value.map(|value| run.cell(position, value.index())) {
+                    None => f64::from(run.weight(position)),
+                    Some(Cell::Number(number)) => number,
+                    Some(_) => continue,
+                };
+                let label = (value / request.scale).clamp(0.0, 1.0);
+                decisions.push(Decision { source, target, label });
+            }
+        }
+    }
+    decisions.sort_by(|a, b| {
+        let by_source = sources.key(a.source).cmp(sources.key(b.source));
+        by_source
+            .then_with(|| targets.key(a.target).cmp(targets.key(b.target)))
+            .then_with(|| a.label.total_cmp(&b.label))
+    });
+    decisions
+}
+
+/// Nodes in the order of their keys.
+struct Places {
+    keys: Vec<Key>,
+    by_node: BTreeMap<NodeId, usize>,
+}
+
+impl Places {
+    fn new(graph: &Graph, kind: KindId, nodes: impl Iterator<Item = NodeId>) -> Self {
+        let by_key: BTreeMap<&Key, NodeId> = nodes.map(|node| (graph.nodes(kind).key(node), node)).collect();
+        Self {
+            by_node: by_key.values().enumerate().map(|(place, node)| (*node, place)).collect(),
+            keys: by_key.into_keys().cloned().collect(),
+        }
+    }
+
+    fn place(&self, node: NodeId) -> usize {
+        self.by_node.get(&node).copied().unwrap_or(0) // every node of a decision has one
+    }
+}
+
+/// One decision as numbers.
+struct Row {
+    source: usize,
+    target: usize,
+    label: f64,
+    features: Vec<f64>,
+}
+
+/// A regression; its effects are the baseline, the sources', the targets' and the terms', back to back.
+struct Fit {
+    rows: Vec<Row>,
+    /// How many effects of each of the four sorts there are.
+    sizes: [usize; 4],
+}
+
+impl Fit {
+    /// The effects that maximize the penalized likelihood.
+    fn solve(&self, ridge: Option<f64>) -> Vec<f64> {
+        let mut ridges = [
+            BASELINE_RIDGE,
+            ridge.unwrap_or(RIDGE_START),
+            ridge.unwrap_or(RIDGE_START),
+            ridge.unwrap_or(RIDGE_START),
+        ];
+        let mut effects = vec![0.0; self.sizes.iter().sum()];
+        let rounds = if ridge.is_some() { 1 } else { VARIANCE_ROUNDS };
+        for round in 0..rounds {
+            self.newton(&ridges, &mut effects);
+            if round + 1 < rounds {
+                self.estimate(&effects, &mut ridges);
+            }
+        }
+        effects
+    }
+
+    /// Of each sort: the number of effects that the decisions determine, divided by their sum of squares.
+    fn estimate(&self, effects: &[f64], ridges: &mut [f64; 4]) {
+        let curvature = self.diagonal(effects, ridges);
+        let mut first = self.sizes[0];
+        for sort in 1..4 {
+            let (size, ridge) = (self.sizes[sort], ridges[sort]);
+            let (mut determined, mut squares) = (0.0, 0.0);
+            for place in first..first + size {
+                determined += 1.0 - ridge / curvature[place];
+                squares += effects[place] * effects[place];
+            }
+            if determined > 0.0 {
+                ridges[sort] = (determined / squares).clamp(RIDGE_RANGE.0, RIDGE_RANGE.1);
+            }
+            first += size;
+        }
+    }
+
+    /// The row's three single effects, and where those of the terms begin.
+    fn places(&self, row: &Row) -> ([usize; 3], usize) {
+        let [first, sources, targets, _] = self.sizes;
+        ([0, first + row.source, first + sources + row.target], first + sources + targets)
+    }
+
+    fn log_odds(&self, row: &Row, effects: &[f64]) -> f64 {
+        let (single, terms) = self.places(row);
+        let slopes = effects[terms..].iter().zip(&row.features).map(|(slope, feature)| slope * feature);
+        single.iter().map(|place| effects[*place]).sum::<f64>() + slopes.sum::<f64>()
+    }
+
+    /// `sum[effect] += amount * feature` for each effect of the row.
+    fn scatter(&self, row: &Row, amount: f64, sum: &mut [f64], feature: impl Fn(f64) -> f64) {
+        let (single, terms) = self.places(row);
+        for place in single {
+            sum[place] += amount;
+        }
+        for (sum, value) in sum[terms..].iter_mut().zip(&row.features) {
+            *sum += amount * feature(*value);
+        }
+    }
+
+    /// What each effect's ridge is.
+    fn penalties(&self, ridges: &[f64; 4]) -> Vec<f64> {
+        self.sizes.iter().zip(ridges).flat_map(|(size, ridge)| std::iter::repeat_n(*ridge, *size)).collect()
+    }
+
+    fn diagonal(&self, effects: &[f64], ridges: &[f64; 4]) -> Vec<f64> {
+        let mut diagonal = self.penalties(ridges);
+        for row in &self.rows {
+            let p = logistic(self.log_odds(row, effects));
+            self.scatter(row, p * (1.0 - p), &mut diagonal, |value| value * value);
+        }
+        diagonal
+    }
+
+    /// Minus the logarithm of the penalized likelihood.
+    fn loss(&self, effects: &[f64], penalties: &[f64]) -> f64 {
+        let mut loss = 0.0;
+        for row in &self.rows {
+            // log(1 + e^x) - label x, without overflow.
+            let x = self.log_odds(row, effects);
+            loss += x.max(0.0) + libm::log1p(libm::exp(-x.abs())) - row.label * x;
+        }
+        loss + effects.iter().zip(penalties).map(|(effect, ridge)| 0.5 * ridge * effect * effect).sum::<f64>()
+    }
+
+    /// Newton steps to the maximum for given ridges, each halved until it helps.
+    fn newton(&self, ridges: &[f64; 4], effects: &mut Vec<f64>) {
+        let penalties = self.penalties(ridges);
+        let mut loss = self.loss(effects, &penalties);
+        for _ in 0..NEWTON_STEPS_MAX {
+            let mut slope: Vec<f64> =
+                effects.iter().zip(&penalties).map(|(effect, ridge)| -ridge * effect).collect();
+            let mut curvatures = Vec::with_capacity(self.rows.len());
+            for row in &self.rows {
+                let p = logistic(self.log_odds(row, effects));
+                self.scatter(row, row.label - p, &mut slope, |value| value);
+                curvatures.push(p * (1.0 - p));
+            }
+            let diagonal = self.diagonal(effects, ridges);
+            let step = self.step(&slope, &curvatures, &penalties, &diagonal);
+            let mut length = 1.0;
+            let (next, next_loss) = loop {
+                let next: Vec<f64> =
+                    effects.iter().zip(&step).map(|(effect, step)| effect + length * step).collect();
+                let next_loss = self.loss(&next, &penalties);
+                if next_loss <= loss || length < 1e-3 {
+                    break (next, next_loss);
+                }
+                length *= 0.5;
+            };
+            if next_loss > loss {
+                return; // as near as rounding lets it
+            }
+            (*effects, loss) = (next, next_loss);
+            if step.iter().all(|step| step.abs() * length < STEP_MIN) {
+                return;
+            }
+        }
+    }
+
+    /// Solves `(X' W X + ridges) step = slope` by conjugate gradients, preconditioned with the diagonal.
+    fn step(&self, slope: &[f64], curvatures: &[f64], penalties: &[f64], diagonal: &[f64]) -> Vec<f64> {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let precondition = |residual: &[f64]| -> Vec<f64> {
+            residual.iter().zip(diagonal).map(|(residual, diagonal)| residual / diagonal).collect()
+        };
+        let mut step = vec![0.0; slope.len()];
+        let mut residual = slope.to_vec();
+        let mut scaled = precondition(&residual);
+        let mut direction = scaled.clone();
+        let mut energy = dot(&residual, &scaled);
+        let enough = energy * 1e-20;
+        for _ in 0..DIRECTIONS_MAX {
+            if energy <= enough || energy == 0.0 {
+                break;
+            }
+            let mut bent: Vec<f64> = direction.iter().zip(penalties).map(|(d, ridge)| d * ridge).collect();
+            for (row, curvature) in self.rows.iter().zip(curvatures) {
+                self.scatter(row, curvature * self.log_odds(row, &direction), &mut bent, |value| value);
+            }
+            let length = energy / dot(&direction, &bent);
+            for ((step, residual), (direction, bent)) in
+                step.iter_mut().zip(&mut residual).zip(direction.iter().zip(&bent))
+            {
+                *step += length * direction;
+                *residual -= length * bent;
+            }
+            scaled = precondition(&residual);
+            let next = dot(&residual, &scaled);
+            for (direction, scaled) in direction.iter_mut().zip(&scaled) {
+                *direction = scaled + next / energy * *direction;
+            }
+            energy = next;
+        }
+        step
+    }
+}
