@@ -4,9 +4,11 @@ mod error;
 mod query;
 mod version;
 mod recommend;
+mod features;
 mod observer;
 
 pub use self::error::{EngineError, QueryError};
+pub use self::features::{FeatureRow, FeatureTable};
 pub use self::observer::{Observer, Unobserved};
 pub use self::query::{AdHocSource, Link, Query, QuerySource};
 pub use self::version::{Counts, Engine, EngineBuilder};

@@ -116,7 +116,7 @@ impl Engine {
         })
     }
 
-    fn matcher(&self, name: &str) -> Result<&Matcher, QueryError> {
+    pub(super) fn matcher(&self, name: &str) -> Result<&Matcher, QueryError> {
         self.matchers.get(name).ok_or_else(|| QueryError::UnknownName {
             what: "matcher",
             got: name.to_string(),
@@ -124,7 +124,7 @@ impl Engine {
         })
     }
 
-    fn context<'a>(
+    pub(super) fn context<'a>(
         &'a self,
         query: &'a Query,
         matcher: &Matcher,
@@ -143,7 +143,7 @@ impl Engine {
         }
     }
 
-    fn allowed<'a>(
+    pub(super) fn allowed<'a>(
         &'a self,
         query: &'a Query,
         matcher: &'a Matcher,
@@ -165,7 +165,7 @@ impl Engine {
     }
 
     /// One weight per signal: the matcher's, or the query's where it brings one.
-    fn weights(&self, query: &Query, matcher: &Matcher) -> Result<Vec<f64>, QueryError> {
+    pub(super) fn weights(&self, query: &Query, matcher: &Matcher) -> Result<Vec<f64>, QueryError> {
         let known: BTreeSet<&str> = matcher.signals.iter().map(|signal| signal.name.as_str()).collect();
         for (name, weight) in &query.weights {
             if !known.contains(name.as_str()) {
@@ -194,7 +194,7 @@ impl Engine {
         Ok(weights)
     }
 
-    fn source(&self, query: &Query, matcher: &Matcher) -> Result<Source, QueryError> {
+    pub(super) fn source(&self, query: &Query, matcher: &Matcher) -> Result<Source, QueryError> {
         match &query.source {
             QuerySource::AdHoc(source) => self.ad_hoc(source, matcher, &query.viewer),
             QuerySource::Node(key) => {
@@ -330,7 +330,11 @@ fn checked_limit(query: &Query, matcher: &Matcher) -> Result<usize, QueryError> 
     Ok(limit)
 }
 
-fn read<'q>(matcher: &'q Matcher, context: Context<'q>, scratch: &mut Scratch) -> Vec<Box<dyn Reading + 'q>> {
+pub(super) fn read<'q>(
+    matcher: &'q Matcher,
+    context: Context<'q>,
+    scratch: &mut Scratch,
+) -> Vec<Box<dyn Reading + 'q>> {
     matcher.signals.iter().map(|signal| signal.signal.read(context, scratch)).collect()
 }
 
@@ -352,19 +356,7 @@ fn rank(
     readings: &[Box<dyn Reading + '_>],
     weights: &[f64],
 ) -> Ranking {
-    let (mut candidates, mut cuts) = (Vec::new(), Vec::new());
-    for source in &matcher.candidates {
-        let expansion = match source.signal {
-            Some(signal) => readings[signal].expand(source.cap, &|node| allowed.allows(node)),
-            None => every_node(engine, matcher, allowed, source.cap),
-        };
-        if expansion.is_cut {
-            cuts.push(Cut { source: source.name.clone(), cap: source.cap });
-        }
-        candidates.extend(expansion.candidates);
-    }
-    candidates.sort_unstable();
-    candidates.dedup();
+    let (candidates, cuts) = candidates(engine, matcher, allowed, readings);
     let features = FeatureMatrix::measure(&matcher.signals, readings, &candidates);
     let scores = features.scores(weights);
     let scored =
@@ -379,6 +371,29 @@ fn rank(
         ("after_scoring".to_string(), order.len()),
     ]);
     Ranking { funnel, cuts, candidates, features, order }
+}
+
+/// What the candidate sources find, sorted and without repetition, and which caps cut.
+pub(super) fn candidates(
+    engine: &Engine,
+    matcher: &Matcher,
+    allowed: &Allowed<'_>,
+    readings: &[Box<dyn Reading + '_>],
+) -> (Vec<NodeId>, Vec<Cut>) {
+    let (mut candidates, mut cuts) = (Vec::new(), Vec::new());
+    for source in &matcher.candidates {
+        let expansion = match source.signal {
+            Some(signal) => readings[signal].expand(source.cap, &|node| allowed.allows(node)),
+            None => every_node(engine, matcher, allowed, source.cap),
+        };
+        if expansion.is_cut {
+            cuts.push(Cut { source: source.name.clone(), cap: source.cap });
+        }
+        candidates.extend(expansion.candidates);
+    }
+    candidates.sort_unstable();
+    candidates.dedup();
+    (candidates, cuts)
 }
 
 /// The allowed nodes of the kind with the smallest keys.
@@ -431,9 +446,13 @@ impl Explain<'_> {
                 }
             })
             .collect();
+        let score = contributions.iter().map(|part| part.contribution).sum();
+        // The curve was fitted to the matcher's own weights.
+        let curve = self.matcher.probability.as_ref().filter(|_| self.query.weights.is_empty());
         Match {
             rank,
-            score: contributions.iter().map(|part| part.contribution).sum(),
+            score,
+            probability: curve.map(|curve| curve.at(score)),
             sentence: sentence(&target.name, signals, &contributions),
             attributes: self.query.with_attributes.then(|| self.attributes(node)),
             id: target.id,

@@ -2,7 +2,10 @@
 
 mod spec;
 mod recipe;
+mod probability;
+mod rewrite;
 
+pub use self::probability::ProbabilityCurve;
 pub use self::recipe::{Matcher, SignalInfo};
 
 pub(crate) use self::recipe::{Diversity, Exclusion, ExclusionRule, ExclusionStep, Similar, WeightedSignal};

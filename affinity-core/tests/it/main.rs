@@ -7,5 +7,6 @@ mod hard_cases;
 mod signals;
 mod source_queries;
 mod wrong_matchers;
+mod learning;
 mod platforms;
 mod tidy;
