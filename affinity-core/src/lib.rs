@@ -25,6 +25,7 @@
 //! ```
 
 mod exact;
+mod seeded;
 pub mod storage;
 mod graph;
 pub mod vector;
@@ -35,17 +36,18 @@ mod ranking;
 mod engine;
 mod snapshot;
 pub mod evaluation;
+pub mod learning;
 
 pub use self::engine::{
-    AdHocSource, Counts, Engine, EngineBuilder, EngineError, Link, Observer, Query, QueryError, QuerySource,
-    Unobserved,
+    AdHocSource, Counts, Engine, EngineBuilder, EngineError, FeatureRow, FeatureTable, Link, Observer, Query,
+    QueryError, QuerySource, Unobserved,
 };
 pub use self::graph::{
     AttributeId, AttributeType, Attributes, Audience, CONDITION_VALUES_MAX, Change, Condition,
     ConditionError, EdgeKey, EdgeRecord, GraphError, Key, Kind, KindId, NodeId, NodeRecord, Parallel,
     Relation, RelationId, Schema, SchemaError, SpaceId, SpaceSpec, Timestamp, Value, Viewer,
 };
-pub use self::matcher::{Combination, Matcher, SignalInfo};
+pub use self::matcher::{Combination, Matcher, ProbabilityCurve, SignalInfo};
 pub use self::ranking::{DiversityCost, Dropped, Reciprocal, assignment};
 pub use self::scoring::{Answer, Contribution, Cut, Direction, Explanation, Header, Match, MutualRanks};
 pub use self::signals::{

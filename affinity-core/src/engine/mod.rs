@@ -5,9 +5,11 @@ mod query;
 mod version;
 mod recommend;
 mod reciprocal;
+mod features;
 mod observer;
 
 pub use self::error::{EngineError, QueryError};
+pub use self::features::{FeatureRow, FeatureTable};
 pub use self::observer::{Observer, Unobserved};
 pub use self::query::{AdHocSource, Link, Query, QuerySource};
 pub(crate) use self::reciprocal::check_ways_back;

@@ -144,7 +144,7 @@ impl Engine {
         })
     }
 
-    fn context<'a>(
+    pub(super) fn context<'a>(
         &'a self,
         query: &'a Query,
         matcher: &Matcher,
@@ -164,7 +164,7 @@ impl Engine {
         }
     }
 
-    fn allowed<'a>(
+    pub(super) fn allowed<'a>(
         &'a self,
         query: &'a Query,
         matcher: &'a Matcher,
@@ -215,7 +215,7 @@ impl Engine {
         Ok(weights)
     }
 
-    fn source(&self, query: &Query, matcher: &Matcher) -> Result<Source, QueryError> {
+    pub(super) fn source(&self, query: &Query, matcher: &Matcher) -> Result<Source, QueryError> {
         match &query.source {
             QuerySource::AdHoc(source) => self.ad_hoc(source, matcher, &query.viewer),
             QuerySource::Node(key) => {
@@ -377,19 +377,7 @@ pub(super) fn rank(
     readings: &[Box<dyn Reading + '_>],
     weights: &[f64],
 ) -> Ranking {
-    let (mut candidates, mut cuts) = (Vec::new(), Vec::new());
-    for source in &matcher.candidates {
-        let expansion = match source.signal {
-            Some(signal) => readings[signal].expand(source.cap, &|node| allowed.allows(node)),
-            None => every_node(engine, matcher, allowed, source.cap),
-        };
-        if expansion.is_cut {
-            cuts.push(Cut { source: source.name.clone(), cap: source.cap });
-        }
-        candidates.extend(expansion.candidates);
-    }
-    candidates.sort_unstable();
-    candidates.dedup();
+    let (candidates, cuts) = candidates(engine, matcher, allowed, readings);
     let features = FeatureMatrix::measure(&matcher.signals, readings, &candidates);
     let scores = features.scores(weights);
     let scored =
@@ -404,6 +392,29 @@ pub(super) fn rank(
         ("after_scoring".to_string(), order.len()),
     ]);
     Ranking { funnel, cuts, candidates, features, order }
+}
+
+/// What the candidate sources find, sorted and without repetition, and which caps cut.
+pub(super) fn candidates(
+    engine: &Engine,
+    matcher: &Matcher,
+    allowed: &Allowed<'_>,
+    readings: &[Box<dyn Reading + '_>],
+) -> (Vec<NodeId>, Vec<Cut>) {
+    let (mut candidates, mut cuts) = (Vec::new(), Vec::new());
+    for source in &matcher.candidates {
+        let expansion = match source.signal {
+            Some(signal) => readings[signal].expand(source.cap, &|node| allowed.allows(node)),
+            None => every_node(engine, matcher, allowed, source.cap),
+        };
+        if expansion.is_cut {
+            cuts.push(Cut { source: source.name.clone(), cap: source.cap });
+        }
+        candidates.extend(expansion.candidates);
+    }
+    candidates.sort_unstable();
+    candidates.dedup();
+    (candidates, cuts)
 }
 
 /// The allowed nodes of the kind with the smallest keys.
@@ -461,12 +472,21 @@ impl Explain<'_> {
             .collect()
     }
 
+    /// How likely a score means success; unknown where the query brings weights, since the curve was fitted to the
+    /// matcher's own.
+    pub(super) fn probability(&self, score: f64) -> Option<f64> {
+        let curve = self.matcher.probability.as_ref().filter(|_| self.query.weights.is_empty());
+        curve.map(|curve| curve.at(score))
+    }
+
     fn one(&self, rank: Option<usize>, node: NodeId, value: &dyn Fn(usize) -> Option<f64>) -> Match {
         let target = self.context.target(node);
         let contributions = self.contributions(node, value);
+        let score = contributions.iter().map(|part| part.contribution).sum();
         Match {
             rank,
-            score: contributions.iter().map(|part| part.contribution).sum(),
+            score,
+            probability: self.probability(score),
             sentence: sentence(&target.name, &self.matcher.signals, &contributions),
             reciprocal: None,
             attributes: self.query.with_attributes.then(|| self.attributes(node)),

@@ -3,7 +3,10 @@
 mod spec;
 mod reciprocal;
 mod recipe;
+mod probability;
+mod rewrite;
 
+pub use self::probability::ProbabilityCurve;
 pub use self::recipe::{Matcher, SignalInfo};
 pub use self::reciprocal::Combination;
 

@@ -8,8 +8,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use super::probability::ProbabilityCurve;
 use super::reciprocal::{ReciprocalToml, TwoSided};
-use super::spec::{CandidateToml, DiversityToml, ExclusionToml, MatcherToml, SignalToml};
+use super::spec::{CandidateToml, DiversityToml, ExclusionToml, MatcherToml, ProbabilityToml, SignalToml};
 use crate::exact::{WEIGHT_UNITS, quantize_weight};
 use crate::graph::{AttributeId, AttributeType, Condition, KindId, RelationId, Schema, SpaceId, line_of};
 use crate::signals::{MatcherError, ModelRequest, Name, Pattern, Resolve, Signal};
@@ -71,6 +72,7 @@ pub struct Matcher {
     pub(crate) exclusions: Vec<Exclusion>,
     pub(crate) diversity: Option<Diversity>,
     pub(crate) two_sided: Option<TwoSided>,
+    pub(crate) probability: Option<ProbabilityCurve>,
 }
 
 /// A signal of a matcher, for people to read.
@@ -237,6 +239,7 @@ impl Matcher {
                 .diversity
                 .map(|diversity| resolve_diversity(diversity, &resolve))
                 .transpose()?,
+            probability: resolve_probability(parsed.probability, &resolve)?,
             version: Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect(),
             name: parsed.name,
             description: parsed.description,
@@ -538,6 +541,19 @@ fn resolve_diversity(
         strength: resolve.positive("strength", &spec.strength, 1.0)?,
         window: at_most(resolve, "window", spec.window, WINDOW_DEFAULT, 50)?,
     })
+}
+
+fn resolve_probability(
+    probability: Option<ProbabilityToml>,
+    resolve: &Resolve<'_>,
+) -> Result<Option<ProbabilityCurve>, MatcherError> {
+    let Some(ProbabilityToml { points }) = probability else { return Ok(None) };
+    if points.get_ref().is_empty() {
+        return Ok(None);
+    }
+    let expected = "[score, probability] pairs in [0, 1], scores rising, probabilities not falling";
+    let curve = ProbabilityCurve::new(points.get_ref().clone());
+    curve.map(Some).ok_or_else(|| resolve.out_of_range("points", &points, expected))
 }
 
 impl fmt::Display for Matcher {

@@ -30,6 +30,14 @@ pub(super) struct MatcherToml {
     pub(super) exclusions: Vec<Spanned<ExclusionToml>>,
     pub(super) diversity: Option<Spanned<DiversityToml>>,
     pub(super) reciprocal: Option<Spanned<ReciprocalToml>>,
+    pub(super) probability: Option<ProbabilityToml>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProbabilityToml {
+    /// Score and probability; empty when nothing is known.
+    pub(super) points: Spanned<Vec<[f64; 2]>>,
 }
 
 #[derive(Debug, Deserialize)]

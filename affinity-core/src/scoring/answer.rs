@@ -111,6 +111,9 @@ pub struct Match {
     pub name: String,
     /// The sum of the contributions, in [0, 1].
     pub score: f64,
+    /// The chance of success that outcomes give this score, in [0, 1]; absent unless the matcher was fitted for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
     /// The main reasons in one plain sentence.
     pub sentence: String,
     /// One per signal, in the matcher's order, those of the way back last; adding them in any order gives the score.

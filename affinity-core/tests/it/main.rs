@@ -8,6 +8,7 @@ mod signals;
 mod source_queries;
 mod reciprocal;
 mod wrong_matchers;
+mod learning;
 mod platforms;
 mod assignment;
 mod tidy;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const CRATES: [&str; 3] = ["affinity-core", "affinity-server", "benches"];
 
 /// Files of `signals/` and `ranking/` that hold no formula, so no `Source:` line is due.
-const WITHOUT_FORMULA: [&str; 12] = [
+const WITHOUT_FORMULA: [&str; 20] = [
     "signals/signal.rs",
     "signals/context.rs",
     "signals/source.rs",
@@ -20,6 +20,14 @@ const WITHOUT_FORMULA: [&str; 12] = [
     "signals/mod.rs",
     "ranking/mod.rs",
     "evaluation/mod.rs",
+    "evaluation/splits/mod.rs",
+    "evaluation/report/mod.rs",
+    "evaluation/report/content.rs",
+    "evaluation/report/summary.rs",
+    "evaluation/report/markup.rs",
+    "evaluation/report/svg.rs",
+    "evaluation/report/html.rs",
+    "evaluation/report/markdown.rs",
 ];
 
 /// Names that say nothing about what a file holds.
