@@ -135,6 +135,7 @@ impl Engine {
             graph: &self.graph,
             spaces: &self.spaces,
             models: &self.models,
+            term_weights: &self.term_weights,
             source,
             sight: Sight::new(&query.viewer, self.graph.audiences()),
             as_of: query.as_of,
