@@ -45,7 +45,8 @@ pub use self::engine::{
 pub use self::graph::{
     AttributeId, AttributeType, Attributes, Audience, CONDITION_VALUES_MAX, Change, Condition,
     ConditionError, EdgeKey, EdgeRecord, GraphError, Key, Kind, KindId, NodeId, NodeRecord, Parallel,
-    Relation, RelationId, Schema, SchemaError, SpaceId, SpaceSpec, Timestamp, Value, Viewer,
+    Relation, RelationId, Schema, SchemaError, SpaceId, SpaceSpec, TERM_CHARACTERS_MIN, TERM_WEIGHT_MAX,
+    TermSpaceId, TermSpaceSpec, Timestamp, Value, Viewer, terms_of,
 };
 pub use self::matcher::{Combination, Matcher, ProbabilityCurve, SignalInfo};
 pub use self::ranking::{DiversityCost, Dropped, Reciprocal, assignment};

@@ -69,10 +69,12 @@ impl Engine {
                 let matches = chosen.iter().enumerate().map(|(place, (node, _))| {
                     let found = explain
                         .one(Some(place + 1), *node, &|signal| features.value(signal, position(*node)));
-                    match &way_back {
+                    let mut found = match &way_back {
                         Some(way_back) => way_back.complete(found, *node, scratch),
                         None => found,
-                    }
+                    };
+                    found.probability = explain.probability(found.score);
+                    found
                 });
                 let matches: Vec<Match> = matches.collect();
                 observer.stage_done("explanation");
@@ -127,6 +129,7 @@ impl Engine {
             dropped = dropped.or_else(|| way_back.dropped(node));
             ranks = Some(way_back.ranks(matcher, &weights, &allowed, node, &mut scratch));
         }
+        target.probability = explain.probability(target.score);
         Ok(Explanation {
             header: self.header(query, matcher, &context),
             target,
@@ -155,6 +158,7 @@ impl Engine {
             graph: &self.graph,
             spaces: &self.spaces,
             models: &self.models,
+            term_weights: &self.term_weights,
             source,
             sight: Sight::new(&query.viewer, self.graph.audiences()),
             as_of: query.as_of,
@@ -486,7 +490,7 @@ impl Explain<'_> {
         Match {
             rank,
             score,
-            probability: self.probability(score),
+            probability: None,
             sentence: sentence(&target.name, &self.matcher.signals, &contributions),
             reciprocal: None,
             attributes: self.query.with_attributes.then(|| self.attributes(node)),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::graph::{Change, Graph, Key, KindId, NodeId, Schema, SpaceId, VectorEdit};
 use crate::matcher::Matcher;
-use crate::signals::{Models, NodeRef, SuccessPattern};
+use crate::signals::{Models, NodeRef, SuccessPattern, TermWeights};
 use crate::snapshot::{Unverified, Verification};
 use crate::vector::{Kernel, Metric, Space, SpaceParams, VectorChange};
 
@@ -59,6 +59,7 @@ pub struct Engine {
     pub(crate) matchers: Arc<BTreeMap<String, Matcher>>,
     pub(crate) models: Arc<Models>,
     pub(crate) models_version: Arc<str>,
+    pub(crate) term_weights: TermWeights,
     pub(crate) version: Arc<str>,
     /// Said in every answer, besides what [`Engine::degraded`] adds.
     pub(crate) degraded: Arc<[String]>,
@@ -145,6 +146,7 @@ impl EngineBuilder {
         let spaces = with_vectors(&spaces, self.vectors)?;
         let models = self.models.unwrap_or_else(|| fit(&self.graph, &matchers));
         Ok(Engine {
+            term_weights: TermWeights::default().extended(&self.graph, &models),
             graph: Arc::new(self.graph),
             spaces,
             matchers: Arc::new(matchers),
@@ -199,14 +201,21 @@ impl Engine {
         let (graph, vectors) = self.graph.with_changes(changes)?;
         let spaces =
             if vectors.is_empty() { Arc::clone(&self.spaces) } else { with_vectors(&self.spaces, vectors)? };
-        Ok(Self { graph: Arc::new(graph), spaces, ..self.clone() })
+        let term_weights = self.term_weights.extended(&graph, &self.models);
+        Ok(Self { graph: Arc::new(graph), spaces, term_weights, ..self.clone() })
     }
 
     /// The same data with statistics fitted to it.
     #[must_use]
     pub fn refit(&self) -> Self {
         let models = fit(&self.graph, &self.matchers);
-        Self { models_version: models.version().into(), models: Arc::new(models), ..self.clone() }
+        let term_weights = TermWeights::default().extended(&self.graph, &models);
+        Self {
+            models_version: models.version().into(),
+            models: Arc::new(models),
+            term_weights,
+            ..self.clone()
+        }
     }
 
     /// The same data under another name.

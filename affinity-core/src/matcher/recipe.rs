@@ -407,6 +407,11 @@ fn resolve_signal(
     if let Some(near) = spec.near {
         built.push((Arc::new(near.resolve(resolve, past_audience)?), "near", Vec::new(), None));
     }
+    if let Some(terms) = spec.terms {
+        let terms = terms.resolve(resolve, past_audience)?;
+        let requests = terms.model_requests();
+        built.push((Arc::new(terms), "terms", requests, None));
+    }
     if let Some(overlap) = spec.overlap {
         built.push((Arc::new(overlap.resolve(resolve)?), "overlap", Vec::new(), None));
     }
@@ -431,11 +436,11 @@ fn resolve_signal(
     }
     let count = built.len();
     let (Some((signal, evidence, requests, pattern)), 1) = (built.pop(), count) else {
-        let expected = "exactly one of: shared, path, pattern, latent, walk, near, overlap, close, complement, prior, fresh, custom";
+        let expected = "exactly one of: shared, path, pattern, latent, walk, near, terms, overlap, close, complement, prior, fresh, custom";
         return Err(resolve.out_of_range("signals", &at, expected));
     };
-    if past_audience && !matches!(evidence, "shared" | "path" | "near") {
-        return Err(resolve.out_of_range("matching_only", &at, "false, except for shared, path and near"));
+    if past_audience && !matches!(evidence, "shared" | "path" | "near" | "terms") {
+        return Err(resolve.out_of_range("matching_only", &at, "false, except for shared, path, near and terms"));
     }
     Ok(WeightedSignal {
         label: spec.label.unwrap_or_else(|| spec.name.replace('_', " ")),
@@ -467,7 +472,7 @@ fn resolve_candidates(
     for candidate in candidates.into_inner() {
         let name = candidate.signal.get_ref().clone();
         let searching = |signal: &&WeightedSignal| {
-            matches!(signal.evidence, "shared" | "path" | "walk" | "near" | "custom")
+            matches!(signal.evidence, "shared" | "path" | "walk" | "near" | "terms" | "custom")
         };
         let signal = signals.iter().position(|signal| signal.name == name && searching(&signal));
         if signal.is_none() && name != "all" {

@@ -7,7 +7,7 @@ use super::reciprocal::ReciprocalToml;
 use crate::graph::Condition;
 use crate::signals::{
     CloseToml, ComplementToml, FreshToml, LatentToml, Name, NearToml, OverlapToml, PathToml, PatternToml,
-    PriorToml, SharedToml, WalkToml,
+    PriorToml, SharedToml, TermsToml, WalkToml,
 };
 
 #[derive(Deserialize)]
@@ -69,6 +69,7 @@ pub(super) struct SignalToml {
     pub(super) latent: Option<LatentToml>,
     pub(super) walk: Option<WalkToml>,
     pub(super) near: Option<NearToml>,
+    pub(super) terms: Option<TermsToml>,
     pub(super) overlap: Option<OverlapToml>,
     pub(super) close: Option<CloseToml>,
     pub(super) complement: Option<ComplementToml>,

@@ -71,6 +71,10 @@ fn names(contribution: &Contribution) -> (Vec<String>, usize) {
                 total += shared.len() + left_out;
                 names.extend(shared.iter().cloned());
             }
+            Evidence::Term { term, .. } => {
+                total += 1;
+                names.push(term.clone());
+            }
             Evidence::Values { target, .. } => {
                 total += 1;
                 names.push(target.clone());

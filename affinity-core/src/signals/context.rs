@@ -8,6 +8,7 @@ use crate::vector::Space;
 use super::evidence::NodeRef;
 use super::models::Models;
 use super::source::Source;
+use super::term_weights::TermWeights;
 
 /// What a signal may look at while it answers one query: an immutable engine as one viewer sees it, and a source.
 #[derive(Clone, Copy)]
@@ -15,6 +16,7 @@ pub struct Context<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) spaces: &'a [Space],
     pub(crate) models: &'a Models,
+    pub(crate) term_weights: &'a TermWeights,
     pub(crate) source: &'a Source,
     pub(crate) sight: Sight<'a>,
     pub(crate) as_of: Timestamp,

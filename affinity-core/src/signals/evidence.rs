@@ -80,6 +80,15 @@ pub enum Evidence {
         /// Pairs observed.
         observed: u64,
     },
+    /// A term that both have.
+    Term {
+        /// The space.
+        space: String,
+        /// The term.
+        term: String,
+        /// What it adds to the cosine, in [0, 1]; all of them together are the signal's raw value.
+        contribution: f64,
+    },
     /// Where a random walk from the source ends up.
     Walk {
         /// Probability of being at the match, in [0, 1].

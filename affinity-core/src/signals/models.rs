@@ -10,8 +10,10 @@ use super::latent_model::{LatentModel, LatentRequest};
 use crate::exact::{count_of, units, value_of};
 use crate::graph::{
     AttributeId, Cell, Condition, EVERYONE, Graph, Hop, Key, KindId, MEMBERS, NodeId, RelationId, Sight,
-    Timestamp, Viewer,
+    TermSpaceId, Timestamp, Viewer,
 };
+
+use super::term_weights::TermCounts;
 
 /// A statistic that a signal wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +26,8 @@ pub(crate) enum ModelRequest {
     Pattern(PatternRequest),
     /// Who likes whom.
     Latent(LatentRequest),
+    /// How many nodes have each term of a space.
+    Terms { space: TermSpaceId },
 }
 
 /// What a pattern model looks at.
@@ -85,6 +89,7 @@ pub struct Models {
     patterns: BTreeMap<String, Arc<PatternModel>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     latents: BTreeMap<String, Arc<LatentModel>>,
+    terms: BTreeMap<String, Arc<TermCounts>>,
 }
 
 /// The degree of a node that the model has not seen: the least that can connect two others.
@@ -121,6 +126,9 @@ impl Models {
                     let fit = || Arc::new(LatentModel::fit(graph, latent, sight));
                     models.latents.entry(name).or_insert_with(fit);
                 }
+                ModelRequest::Terms { space } => {
+                    models.terms.entry(name).or_insert_with(|| Arc::new(fit_terms(graph, *space)));
+                }
             }
         }
         models
@@ -142,6 +150,10 @@ impl Models {
 
     pub(crate) fn pattern(&self, graph: &Graph, request: &PatternRequest) -> Option<&PatternModel> {
         self.patterns.get(&ModelRequest::Pattern(request.clone()).name(graph)).map(Arc::as_ref)
+    }
+
+    pub(crate) fn terms(&self, space: &str) -> Option<&TermCounts> {
+        self.terms.get(space).map(Arc::as_ref)
     }
 }
 
@@ -170,6 +182,7 @@ impl ModelRequest {
                 let kind = &schema.kinds()[kind.index()];
                 format!("{}.{}", kind.name, kind.attributes.name(*attribute))
             }
+            Self::Terms { space } => schema.term_spaces()[space.index()].name.clone(),
             Self::Pattern(pattern) => {
                 let outcome = relation(pattern.outcome);
                 let conditions = serde_json::to_string(&pattern.conditions).unwrap_or_default();
@@ -224,6 +237,20 @@ fn fit_mean(graph: &Graph, kind: KindId, attribute: AttributeId) -> f64 {
         .collect();
     numbers.sort_unstable_by(f64::total_cmp);
     if numbers.is_empty() { 0.0 } else { numbers.iter().sum::<f64>() / count_of(numbers.len()) }
+}
+
+fn fit_terms(graph: &Graph, space: TermSpaceId) -> TermCounts {
+    let (table, kind) = (graph.term_table(space), graph.schema().term_spaces()[space.index()].kind);
+    let nodes = graph.nodes(kind);
+    let (mut node_count, mut by_id) = (0, vec![0_u32; graph.terms().count()]);
+    for node in node_ids(graph, kind).filter(|node| is_public(nodes.audience(*node))) {
+        if table.audience(node).is_some_and(is_public) {
+            node_count += 1;
+            table.terms(node).for_each(|(term, _)| by_id[term as usize] += 1);
+        }
+    }
+    let counted = graph.terms().values().zip(by_id).filter(|(_, count)| *count > 0);
+    TermCounts { node_count, by_term: counted.map(|(term, count)| (term.to_string(), count)).collect() }
 }
 
 fn fit_pattern(graph: &Graph, request: &PatternRequest) -> PatternModel {

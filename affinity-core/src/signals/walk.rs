@@ -322,7 +322,7 @@ mod tests {
 
     use super::{Context, Places, RelationId, Scratch, Walk, WalkParams, walk_edges_max};
     use crate::graph::{Graph, Sight};
-    use crate::signals::{Models, Source};
+    use crate::signals::{Models, Source, TermWeights};
     use crate::{Change, EdgeKey, EdgeRecord, Engine, Matcher, NodeRecord, Query, Schema, Timestamp, Viewer};
 
     /// A chain of stars: 40 hubs with 50 neighbors each, every hub joined to the next.
@@ -358,6 +358,7 @@ mod tests {
                     graph: &graph,
                     spaces: &[],
                     models: &Models::default(),
+                    term_weights: &TermWeights::default(),
                     source: &source,
                     sight: Sight::new(&Viewer::Operator, graph.audiences()),
                     as_of: Timestamp::default(),

@@ -47,7 +47,8 @@ impl Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Section {
     pub(super) role: Role,
-    /// Position in the schema of the kind or space; of relations twice that, plus 1 for the reversed direction.
+    /// Position in the schema of the kind or space; of relations, and of the spaces of terms that are counted on
+    /// behind them, twice that, plus 1 for the reversed direction.
     pub(super) owner: usize,
 }
 
@@ -72,7 +73,7 @@ impl Section {
     pub(super) fn all(schema: &Schema) -> Vec<Self> {
         let global = [Role::Schema, Role::EngineVersion, Role::Models, Role::Terms, Role::Audiences];
         let kinds = (0..schema.kinds().len()).map(|kind| Self::new(Role::Nodes, kind));
-        let edges = (0..2 * schema.relations().len())
+        let edges = (0..2 * (schema.relations().len() + schema.term_spaces().len()))
             .flat_map(|direction| EDGE_ROLES.map(|role| Self::new(role, direction)));
         let vectors = (0..schema.spaces().len()).flat_map(|space| {
             [Role::VectorPages, Role::VectorAudiences, Role::VectorComponents]
@@ -84,7 +85,10 @@ impl Section {
     /// What errors call the section.
     pub(super) fn name(self, schema: &Schema) -> String {
         let relation = || {
-            let name = schema.relations().get(self.owner / 2).map_or("?", |relation| &relation.name);
+            let (relations, place) = (schema.relations(), self.owner / 2);
+            let terms = || schema.term_spaces().get(place.wrapping_sub(relations.len()));
+            let name = relations.get(place).map(|relation| &relation.name);
+            let name = name.or_else(|| terms().map(|space| &space.name)).map_or("?", String::as_str);
             if self.owner % 2 == 1 { format!("{name} reversed") } else { name.to_string() }
         };
         let space = || schema.spaces().get(self.owner).map_or("?", |space| &space.name).to_string();

@@ -16,9 +16,9 @@ use super::terms::{decode_audiences, decode_terms};
 use super::vectors::VectorSections;
 use super::verify::Unverified;
 use crate::engine::{Engine, check_ways_back};
-use crate::graph::{Adjacency, Graph, NodeTable, RelationTable, Schema};
+use crate::graph::{Adjacency, Graph, NodeTable, RelationTable, Schema, TermSpaceSpec, TermTable};
 use crate::matcher::Matcher;
-use crate::signals::Models;
+use crate::signals::{Models, TermWeights};
 use crate::vector::Space;
 
 impl Engine {
@@ -135,13 +135,16 @@ impl<'a> Sections<'a> {
                 })
             })
             .collect::<Result<Vec<_>, SnapshotError>>()?;
+        let term_tables = self.term_tables(&counts, limits)?;
         let spaces = self.spaces(&counts, limits)?;
-        let graph = Graph::from_parts(Arc::new(self.schema.clone()), terms, audiences, nodes, relations);
+        let schema = Arc::new(self.schema.clone());
+        let graph = Graph::from_parts(schema, terms, audiences, nodes, relations, term_tables);
         let version = Arc::from(version);
         let later = self.entries.into_values();
         let later = later.filter(|(_, entry)| entry.section.role.is_verified_later()).collect();
         let unverified = Arc::new(Unverified::new(Arc::clone(self.file), later));
         Ok(Engine {
+            term_weights: TermWeights::default().extended(&graph, &models),
             graph: Arc::new(graph),
             spaces,
             matchers: Arc::new(matchers),
@@ -170,7 +173,25 @@ impl<'a> Sections<'a> {
         } else {
             to
         };
-        let owner = 2 * relation + usize::from(reversed);
+        let target_count = if reversed { from } else { to };
+        let ends = Ends { relation: declared, source_count, target_count, limits };
+        self.edges(2 * relation + usize::from(reversed), ends)
+    }
+
+    /// Terms by node, then nodes by term.
+    fn term_tables(&self, node_counts: &[usize], limits: Limits) -> Result<Vec<TermTable>, SnapshotError> {
+        let table = |(space, spec): (usize, &TermSpaceSpec)| {
+            let (owner, relation) = (2 * (self.schema.relations().len() + space), &TermTable::shape(spec));
+            let (source_count, target_count) = (node_counts[spec.kind.index()], limits.term_count);
+            let ends = Ends { relation, source_count, target_count, limits };
+            let turned = Ends { source_count: target_count, target_count: source_count, ..ends };
+            Ok(TermTable::from_parts(self.edges(owner, ends)?, self.edges(owner + 1, turned)?))
+        };
+        self.schema.term_spaces().iter().enumerate().map(table).collect()
+    }
+
+    /// One direction of a relation or of a space of terms.
+    fn edges(&self, owner: usize, ends: Ends<'_>) -> Result<Adjacency, SnapshotError> {
         let sections = EdgeSections {
             pages: self.cursor(Role::EdgePages, owner),
             attributes: self.cursor(Role::EdgeAttributes, owner),
@@ -181,8 +202,7 @@ impl<'a> Sections<'a> {
             times: self.array(Role::EdgeTimes, owner)?,
             weights: self.array(Role::EdgeWeights, owner)?,
         };
-        let target_count = if reversed { from } else { to };
-        sections.decode(Ends { relation: declared, source_count, target_count, limits })
+        sections.decode(ends)
     }
 
     fn spaces(&self, node_counts: &[usize], limits: Limits) -> Result<Arc<[Space]>, SnapshotError> {

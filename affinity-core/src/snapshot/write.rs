@@ -16,7 +16,7 @@ use super::schema_text::schema_text;
 use super::terms::{encode_audiences, encode_terms};
 use super::vectors;
 use crate::engine::Engine;
-use crate::graph::{Adjacency, EdgeBlock, KindId, RelationId};
+use crate::graph::{Adjacency, EdgeBlock, KindId, RelationId, TermSpaceId};
 use crate::vector::VectorPage;
 
 impl Engine {
@@ -103,6 +103,11 @@ impl Output {
             let table = graph.relation(relation);
             self.edges(2 * position, &table.forward)?;
             self.edges(2 * position + 1, &table.backward)?;
+        }
+        for (position, space) in ids(schema.term_spaces().len(), TermSpaceId::from_index) {
+            for (reversed, adjacency) in graph.term_table(space).directions().into_iter().enumerate() {
+                self.edges(2 * (schema.relations().len() + position) + reversed, adjacency)?;
+            }
         }
         for (position, space) in engine.spaces.iter().enumerate() {
             let pages = || space.pages().iter().flatten();
