@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-const CRATES: [&str; 3] = ["affinity-core", "affinity-server", "benches"];
+const CRATES: [&str; 4] = ["affinity-core", "affinity-embedding", "affinity-server", "benches"];
 
 /// Files of `signals/` and `ranking/` that hold no formula, so no `Source:` line is due.
 const WITHOUT_FORMULA: [&str; 20] = [
