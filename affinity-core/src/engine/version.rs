@@ -127,12 +127,7 @@ impl EngineBuilder {
     /// # Errors
     /// [`EngineError`] when a vector does not fit its space or two matchers share a name.
     pub fn build(self) -> Result<Engine, EngineError> {
-        let mut matchers = BTreeMap::new();
-        for matcher in self.matchers {
-            if let Some(before) = matchers.insert(matcher.name().to_string(), matcher) {
-                return Err(EngineError::RepeatedMatcher { name: before.name().to_string() });
-            }
-        }
+        let matchers = by_name(self.matchers)?;
         let kernel = Kernel::detect();
         let empty = |spec: &crate::graph::SpaceSpec| {
             let params =
@@ -153,6 +148,16 @@ impl EngineBuilder {
             unverified: None,
         })
     }
+}
+
+fn by_name(matchers: Vec<Matcher>) -> Result<BTreeMap<String, Matcher>, EngineError> {
+    let mut named = BTreeMap::new();
+    for matcher in matchers {
+        if let Some(before) = named.insert(matcher.name().to_string(), matcher) {
+            return Err(EngineError::RepeatedMatcher { name: before.name().to_string() });
+        }
+    }
+    Ok(named)
 }
 
 fn fit(graph: &Graph, matchers: &BTreeMap<String, Matcher>) -> Models {
@@ -198,6 +203,20 @@ impl Engine {
         let spaces =
             if vectors.is_empty() { Arc::clone(&self.spaces) } else { with_vectors(&self.spaces, vectors)? };
         Ok(Self { graph: Arc::new(graph), spaces, ..self.clone() })
+    }
+
+    /// The same data with other matchers; statistics are fitted anew only when these ask for some that the former
+    /// ones did not.
+    ///
+    /// # Errors
+    /// [`EngineError::RepeatedMatcher`] when two share a name.
+    pub fn with_matchers(&self, matchers: Vec<Matcher>) -> Result<Self, EngineError> {
+        let known: Vec<_> = self.matchers.values().flat_map(Matcher::requests).collect();
+        let matchers = by_name(matchers)?;
+        let is_covered =
+            matchers.values().flat_map(Matcher::requests).all(|request| known.contains(&request));
+        let next = Self { matchers: Arc::new(matchers), ..self.clone() };
+        Ok(if is_covered { next } else { next.refit() })
     }
 
     /// The same data with statistics fitted to it.
