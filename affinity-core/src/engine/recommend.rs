@@ -78,8 +78,10 @@ impl Engine {
                 });
                 let matches: Vec<Match> = matches.collect();
                 observer.stage_done("explanation");
+                let header = self.header(query, matcher, &context);
                 Ok(Answer {
-                    header: self.header(query, matcher, &context),
+                    id: Answer::id(&header, &matches),
+                    header,
                     matches,
                     funnel,
                     timings_us: BTreeMap::new(),

@@ -129,13 +129,7 @@ impl EngineBuilder {
     /// # Errors
     /// [`EngineError`] when a vector does not fit its space, two matchers share a name or one has no way back.
     pub fn build(self) -> Result<Engine, EngineError> {
-        let mut matchers = BTreeMap::new();
-        for matcher in self.matchers {
-            if let Some(before) = matchers.insert(matcher.name().to_string(), matcher) {
-                return Err(EngineError::RepeatedMatcher { name: before.name().to_string() });
-            }
-        }
-        check_ways_back(&matchers)?;
+        let matchers = by_name(self.matchers)?;
         let kernel = Kernel::detect();
         let empty = |spec: &crate::graph::SpaceSpec| {
             let params =
@@ -157,6 +151,17 @@ impl EngineBuilder {
             unverified: None,
         })
     }
+}
+
+fn by_name(matchers: Vec<Matcher>) -> Result<BTreeMap<String, Matcher>, EngineError> {
+    let mut named = BTreeMap::new();
+    for matcher in matchers {
+        if let Some(before) = named.insert(matcher.name().to_string(), matcher) {
+            return Err(EngineError::RepeatedMatcher { name: before.name().to_string() });
+        }
+    }
+    check_ways_back(&named)?;
+    Ok(named)
 }
 
 fn fit(graph: &Graph, matchers: &BTreeMap<String, Matcher>) -> Models {
@@ -203,6 +208,20 @@ impl Engine {
             if vectors.is_empty() { Arc::clone(&self.spaces) } else { with_vectors(&self.spaces, vectors)? };
         let term_weights = self.term_weights.extended(&graph, &self.models);
         Ok(Self { graph: Arc::new(graph), spaces, term_weights, ..self.clone() })
+    }
+
+    /// The same data with other matchers; statistics are fitted anew only when these ask for some that the former
+    /// ones did not.
+    ///
+    /// # Errors
+    /// [`EngineError`] when two share a name or one has no way back.
+    pub fn with_matchers(&self, matchers: Vec<Matcher>) -> Result<Self, EngineError> {
+        let known: Vec<_> = self.matchers.values().flat_map(Matcher::requests).collect();
+        let matchers = by_name(matchers)?;
+        let is_covered =
+            matchers.values().flat_map(Matcher::requests).all(|request| known.contains(&request));
+        let next = Self { matchers: Arc::new(matchers), ..self.clone() };
+        Ok(if is_covered { next } else { next.refit() })
     }
 
     /// The same data with statistics fitted to it.

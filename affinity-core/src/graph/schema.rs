@@ -77,6 +77,13 @@ impl Attributes {
     }
 }
 
+impl FromIterator<(String, AttributeType)> for Attributes {
+    fn from_iter<Entries: IntoIterator<Item = (String, AttributeType)>>(entries: Entries) -> Self {
+        let by_name: BTreeMap<String, AttributeType> = entries.into_iter().collect();
+        Self(by_name.into_iter().collect())
+    }
+}
+
 /// A node kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Kind {
@@ -327,7 +334,7 @@ impl Schema {
                 timed: relation.timed,
                 symmetric: relation.symmetric,
                 parallel: relation.parallel,
-                attributes: Attributes(relation.attributes.into_iter().collect()),
+                attributes: relation.attributes.into_iter().collect(),
             });
         }
         let (mut spaces, mut term_spaces) = (Vec::new(), Vec::new());
@@ -355,6 +362,24 @@ impl Schema {
             spaces.push(SpaceSpec { name, kind, dimension });
         }
         Ok(Self { name: parsed.name, title: parsed.title, kinds, relations, spaces, term_spaces })
+    }
+
+    /// The same declaration with one relation more; ids of relations that are known by now no longer hold.
+    ///
+    /// # Errors
+    /// [`SchemaError::OutOfRange`] when there is a relation of that name.
+    pub fn with_relation(mut self, relation: Relation) -> Result<Self, SchemaError> {
+        match self.relations.binary_search_by(|known| known.name.cmp(&relation.name)) {
+            Ok(_) => Err(SchemaError::OutOfRange {
+                field: "relations".to_string(),
+                got: relation.name,
+                expected: "a name that no other relation has",
+            }),
+            Err(position) => {
+                self.relations.insert(position, relation);
+                Ok(self)
+            }
+        }
     }
 
     /// The platform's name.

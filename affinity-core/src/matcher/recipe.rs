@@ -10,7 +10,9 @@ use toml::Spanned;
 
 use super::probability::ProbabilityCurve;
 use super::reciprocal::{ReciprocalToml, TwoSided};
-use super::spec::{CandidateToml, DiversityToml, ExclusionToml, MatcherToml, ProbabilityToml, SignalToml};
+use super::spec::{
+    CandidateToml, DiversityToml, ExclusionStepToml, ExclusionToml, MatcherToml, ProbabilityToml, SignalToml,
+};
 use crate::exact::{WEIGHT_UNITS, quantize_weight};
 use crate::graph::{AttributeId, AttributeType, Condition, KindId, RelationId, Schema, SpaceId, line_of};
 use crate::signals::{MatcherError, ModelRequest, Name, Pattern, Resolve, Signal};
@@ -247,6 +249,38 @@ impl Matcher {
             to,
             signals,
         })
+    }
+
+    /// The same matcher, which also keeps out whom the source has an edge to that satisfies `conditions`.
+    ///
+    /// `rule` is what answers call it. The version stays: it names the text.
+    ///
+    /// # Errors
+    /// [`MatcherError`] when the relation does not lead from the matcher's sources to its matches, or a condition
+    /// does not fit it.
+    pub fn excluding(
+        mut self,
+        rule: &str,
+        relation: &str,
+        conditions: Vec<Condition>,
+        schema: &Schema,
+    ) -> Result<Self, MatcherError> {
+        let at = |name: &str| Spanned::new(0..0, name.to_string());
+        let step = ExclusionStepToml {
+            relation: at(relation),
+            reversed: false,
+            conditions: conditions.into_iter().map(|condition| Spanned::new(0..0, condition)).collect(),
+        };
+        let toml = ExclusionToml {
+            rule: rule.to_string(),
+            steps: Some(vec![step]),
+            same: None,
+            source_attribute: None,
+        };
+        let resolve = Resolve { schema, file: &self.name, text: "", from: self.from, to: self.to };
+        let exclusion = resolve_exclusion(Spanned::new(0..0, toml), &resolve)?;
+        self.exclusions.push(exclusion);
+        Ok(self)
     }
 
     /// What it is called, in requests and answers.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::graph::{Key, Timestamp, Value};
 use crate::ranking::{DiversityCost, Dropped, Reciprocal};
@@ -30,6 +31,8 @@ pub struct Header {
 /// Ranked matches with their reasons.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {
+    /// Names what was answered to whom: equal for equal matches made with the same data, see [`Answer::source_of`].
+    pub id: String,
     /// What it was made with and for.
     #[serde(flatten)]
     pub header: Header,
@@ -48,6 +51,44 @@ pub struct Answer {
     /// What variety cost, when the matcher asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diversity: Option<DiversityCost>,
+}
+
+/// Digits of an answer's id that name its content.
+const ID_DIGITS: usize = 16;
+
+impl Answer {
+    /// 16 hexadecimal digits that name header, matches and scores, then a full stop and the key of the source.
+    pub(crate) fn id(header: &Header, matches: &[Match]) -> String {
+        let mut digest = Sha256::new();
+        let versions = [&header.matcher_version, &header.engine_version, &header.models_version];
+        for part in [&header.platform, &header.matcher].into_iter().chain(versions) {
+            digest.update(part.as_bytes());
+            digest.update([0]);
+        }
+        digest.update(header.as_of.micros().to_le_bytes());
+        for found in matches {
+            digest.update(found.id.to_string().as_bytes());
+            digest.update(found.score.to_le_bytes());
+        }
+        let digits: String =
+            digest.finalize().iter().take(ID_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect();
+        format!("{digits}.{}", header.source.id)
+    }
+
+    /// The source in an answer's id; `None` when it is no such id, or of a source described on the spot.
+    ///
+    /// ```
+    /// use affinity_core::Answer;
+    /// assert_eq!(Answer::source_of("0123456789abcdef.mem_001"), Some("mem_001"));
+    /// assert_eq!(Answer::source_of("0123456789abcdef."), None);
+    /// assert_eq!(Answer::source_of("mem_001"), None);
+    /// ```
+    #[must_use]
+    pub fn source_of(id: &str) -> Option<&str> {
+        let (digits, source) = id.split_once('.')?;
+        let is_digest = digits.len() == ID_DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        (is_digest && !source.is_empty()).then_some(source)
+    }
 }
 
 /// Why one node scores what it scores, whether or not it would be shown.
