@@ -474,7 +474,11 @@ fn resolve_signal(
         return Err(resolve.out_of_range("signals", &at, expected));
     };
     if past_audience && !matches!(evidence, "shared" | "path" | "near" | "terms") {
-        return Err(resolve.out_of_range("matching_only", &at, "false, except for shared, path, near and terms"));
+        return Err(resolve.out_of_range(
+            "matching_only",
+            &at,
+            "false, except for shared, path, near and terms",
+        ));
     }
     Ok(WeightedSignal {
         label: spec.label.unwrap_or_else(|| spec.name.replace('_', " ")),

@@ -36,7 +36,8 @@ impl TermWeights {
     /// The same for a later version of a graph, which may know more terms.
     pub(crate) fn extended(&self, graph: &Graph, models: &Models) -> Self {
         let (spaces, count) = (graph.schema().term_spaces(), graph.terms().count());
-        if self.0.len() == spaces.len() && self.0.iter().all(|known| known.is_empty() || known.len() == count) {
+        if self.0.len() == spaces.len() && self.0.iter().all(|known| known.is_empty() || known.len() == count)
+        {
             return self.clone();
         }
         let extend = |(position, space): (usize, &crate::graph::TermSpaceSpec)| {
@@ -52,7 +53,13 @@ impl TermWeights {
     ///
     /// A component is the weight of the term times its inverse document frequency, divided by the length. Empty for a
     /// node without terms.
-    pub(crate) fn unit_vector(&self, graph: &Graph, space: TermSpaceId, node: NodeId, vector: &mut Vec<(u32, f64)>) {
+    pub(crate) fn unit_vector(
+        &self,
+        graph: &Graph,
+        space: TermSpaceId,
+        node: NodeId,
+        vector: &mut Vec<(u32, f64)>,
+    ) {
         let idf = &self.0[space.index()];
         let component = |(term, weight): (u32, f32)| {
             (term, f64::from(weight) * idf.get(term as usize).copied().unwrap_or(1.0))

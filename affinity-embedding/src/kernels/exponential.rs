@@ -40,7 +40,6 @@ pub(super) fn gelu(x: f32) -> f32 {
     x * share
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::{exp, gelu};
