@@ -74,6 +74,7 @@ impl WayBack<'_> {
             graph: &self.engine.graph,
             spaces: &self.engine.spaces,
             models: &self.engine.models,
+            term_weights: &self.engine.term_weights,
             source: candidate,
             sight: Sight::new(&self.query.viewer, self.engine.graph.audiences()),
             as_of: self.query.as_of,
