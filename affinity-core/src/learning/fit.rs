@@ -107,7 +107,7 @@ pub enum Verdict {
     },
 }
 
-/// Learns one weight per signal from `decisions`, in any order, starting at the hand-set weights `before`.
+/// Learns one weight per signal from `decisions`, one per source and time and in any order, starting at the hand-set weights `before`.
 ///
 /// The learned weights are not negative, multiples of 2^-16, and sum to what those before sum to. Same decisions and
 /// params give the same fit, whatever the order and the number of threads. O(decisions x pairs x signals^2).
