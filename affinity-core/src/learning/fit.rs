@@ -70,7 +70,7 @@ pub struct Fit {
     pub quality: Summary,
     /// What there was to learn from.
     pub counts: OutcomeCounts,
-    /// Decisions to fit, to stop by and to check.
+    /// Decisions with a success to fit, to stop by and to check.
     pub parts: [usize; 3],
 }
 
@@ -107,7 +107,7 @@ pub enum Verdict {
     },
 }
 
-/// Learns one weight per signal from `decisions`, in any order, starting at the hand-set weights `before`.
+/// Learns one weight per signal from `decisions`, one per source and time and in any order, starting at the hand-set weights `before`.
 ///
 /// The learned weights are not negative, multiples of 2^-16, and sum to what those before sum to. Same decisions and
 /// params give the same fit, whatever the order and the number of threads. O(decisions x pairs x signals^2).
@@ -133,11 +133,9 @@ pub fn fit_weights(
     if got.decisions < needed.decisions || got.positives < needed.positives {
         return Err(LearningError::TooFewOutcomes { got, needed });
     }
-    // Decisions without a success cannot be ranked well or badly, and would make the parts uneven.
-    decisions.retain(|decision| !decision.wanted().is_empty());
     decisions.sort_by(|a, b| (a.as_of, &a.source).cmp(&(b.as_of, &b.source)));
     let hand_set: Vec<f64> = before.iter().map(|(_, weight)| *weight).collect();
-    let Split { fit_end, stop_end } = Split::of(decisions.len(), params);
+    let Split { fit_end, stop_end } = Split::of(&decisions, params);
     let pairs: Vec<Vec<Preference>> =
         decisions.iter().enumerate().map(|(number, of)| preferences(of, number, params)).collect();
     let steps =
@@ -154,11 +152,14 @@ pub fn fit_weights(
     let single_name = before.get(single).map_or_else(String::new, |(name, _)| name.clone());
     let quality = quality(check, &systems, &single_name, params);
     let losses = |point: &Point| -> Vec<f64> {
-        pairs[stop_end..].iter().map(|of| loss(of, point.scale, &point.weights)).collect()
+        let known = |of: &Vec<Preference>| {
+            if of.is_empty() { f64::NAN } else { loss(of, point.scale, &point.weights) }
+        };
+        pairs[stop_end..].iter().map(known).collect()
     };
     let gain = difference_interval(&losses(&first), &losses(&learned), &params.bootstrap);
     let verdict = match quality.systems.as_slice() {
-        _ if steps == 0 || gain.low <= 0.0 => Verdict::NoGain,
+        _ if steps == 0 || gain.low.is_nan() || gain.low <= 0.0 => Verdict::NoGain,
         [_, before, _] if before.lead.high < 0.0 => Verdict::WorseThanBefore { lead: before.lead },
         [_, _, single] if single.lead.high < 0.0 => {
             Verdict::WorseThanSingle { signal: single_name, lead: single.lead }
@@ -180,7 +181,8 @@ pub fn fit_weights(
         gain,
         quality,
         counts: got,
-        parts: [fit_end, stop_end - fit_end, decisions.len() - stop_end],
+        parts: [&decisions[..fit_end], &decisions[fit_end..stop_end], check]
+            .map(|part| OutcomeCounts::of(part).decisions),
     })
 }
 
@@ -191,16 +193,22 @@ struct Split {
 }
 
 impl Split {
-    fn of(count: usize, params: &FitParams) -> Self {
-        let [fit, stop] = params.shares.map(|share| share.clamp(0.0, 1.0));
-        let at = |share: f64| (share.min(1.0) * count_of(count)).round();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and the count"
-        )]
-        let (fit_end, stop_end) = (at(fit) as usize, at(fit + stop) as usize);
-        Self { fit_end, stop_end }
+    /// By shares of the decisions with a success, which are those that teach; the others fall where their time is.
+    fn of(decisions: &[Decision], params: &FitParams) -> Self {
+        let successful =
+            decisions.iter().enumerate().filter(|(_, of)| of.candidates.iter().any(|c| c.is_success()));
+        let places: Vec<usize> = successful.map(|(place, _)| place).collect();
+        let end = |share: f64| {
+            let wanted = (share.clamp(0.0, 1.0) * count_of(places.len())).round();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "between 0 and the count"
+            )]
+            places.get(wanted as usize).copied().unwrap_or(decisions.len())
+        };
+        let [fit, stop] = params.shares;
+        Self { fit_end: end(fit), stop_end: end(fit + stop.max(0.0)) }
     }
 }
 

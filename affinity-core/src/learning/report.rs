@@ -11,12 +11,17 @@ use crate::signals::MatcherError;
 impl Fit {
     /// The text of the matcher with the weights and probabilities of this fit; `file` is what errors call it.
     ///
-    /// Everything else in `text` stays, comments too. The weights stay as well unless they were learned.
+    /// Everything else in `text` stays, comments too. Unless weights were learned, they stay as well, and so does a
+    /// curve of theirs that this fit has nothing better for.
     ///
     /// # Errors
     /// [`MatcherError`] when `text` is no matcher or lacks a signal.
     pub fn to_toml(&self, text: &str, file: &str) -> Result<String, MatcherError> {
-        let changed = self.weights.iter().filter(|_| self.verdict == Verdict::Learned);
+        let is_learned = self.verdict == Verdict::Learned;
+        if !is_learned && self.probability.is_none() {
+            return Ok(text.to_string());
+        }
+        let changed = self.weights.iter().filter(|_| is_learned);
         let weights: BTreeMap<String, f64> = changed.map(|of| (of.signal.clone(), of.after)).collect();
         Matcher::rewrite(text, file, &weights, self.probability.as_ref())
     }

@@ -13,7 +13,7 @@ const LABELS: f64 = 220.0;
 const BARS_END: f64 = 540.0;
 const ROW: f64 = 26.0;
 /// Letters of a label that fit.
-const LABEL_LETTERS_MAX: usize = 32;
+const LABEL_LETTERS_MAX: usize = 29;
 const BLUE: &str = "#3b6ea5";
 const DARK: &str = "#1f2933";
 const PALE: &str = "#cbd5e1";

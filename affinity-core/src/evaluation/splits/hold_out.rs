@@ -1,7 +1,9 @@
 //! Hold-outs: which of a person's items are hidden from a model to see whether it finds them.
 //!
-//! A random hold-out keeps what lies close to the rest as often as what lies far, while people's next choices lie
-//! further away and come later: weighting by time or distance puts models into the order they have on the real test.
+//! A random hold-out hides what lies close to the rest as often as what lies far, while people's next choices may lie
+//! further away and come later: weighting by time or distance imitates that. Whether it ranks models as the real test
+//! does differs by data set: on gowalla, over 34 models, a random hold-out agreed best (Spearman 0.55, against 0.34 and
+//! 0.24 by distance at strengths 2 and 8). Start with the random one.
 //!
 //! Source: Efraimidis & Spirakis, "Weighted random sampling with a reservoir", Information Processing Letters 97, 2006.
 
