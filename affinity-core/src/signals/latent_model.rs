@@ -418,3 +418,51 @@ impl Fit {
         step
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BASELINE_RIDGE, Fit, Row, logistic};
+
+    fn fit() -> Fit {
+        let row = |number: usize| {
+            let (source, target) = (number / 5, number % 5);
+            let feature = crate::exact::count_of((number * 7) % 11) / 5.0 - 1.0;
+            let label = f64::from(u8::from((number * number + source) % 3 == 0));
+            Row { source, target, label, features: vec![feature, feature * feature - 0.5] }
+        };
+        Fit { rows: (0..20).map(row).collect(), sizes: [1, 4, 5, 2] }
+    }
+
+    /// The penalized likelihood has one maximum: where its slope, written out naively, is 0.
+    #[test]
+    fn fitted_effects_have_no_slope_left() {
+        let (fit, ridge) = (fit(), 0.7);
+        let effects = fit.solve(Some(ridge));
+        let mut slope: Vec<f64> = effects.iter().map(|effect| -ridge * effect).collect();
+        slope[0] = -BASELINE_RIDGE * effects[0];
+        for row in &fit.rows {
+            let places = [
+                (0, 1.0),
+                (1 + row.source, 1.0),
+                (5 + row.target, 1.0),
+                (10, row.features[0]),
+                (11, row.features[1]),
+            ];
+            let log_odds: f64 = places.iter().map(|(place, value)| effects[*place] * value).sum();
+            for (place, value) in places {
+                slope[place] += (row.label - logistic(log_odds)) * value;
+            }
+        }
+        assert!(slope.iter().all(|slope| slope.abs() < 1e-8), "{slope:?}");
+        assert!(effects.iter().any(|effect| effect.abs() > 0.1), "{effects:?}");
+    }
+
+    #[test]
+    fn alike_decisions_keep_effects_finite_and_variances_small() {
+        let mut fit = fit();
+        fit.rows.iter_mut().for_each(|row| row.label = 1.0);
+        let effects = fit.solve(None);
+        assert!(effects[0] > 2.0 && effects.iter().all(|effect| effect.is_finite()), "{effects:?}");
+        assert!(effects[1..].iter().all(|effect| effect.abs() < 0.5), "{effects:?}");
+    }
+}

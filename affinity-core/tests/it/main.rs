@@ -7,6 +7,7 @@ mod hard_cases;
 mod signals;
 mod source_queries;
 mod reciprocal;
+mod latent;
 mod wrong_matchers;
 mod learning;
 mod platforms;

@@ -83,7 +83,7 @@ fn check_against_one_way(engine: &Engine, source: &Key, viewer: &Viewer) -> Resu
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 32, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 8, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn two_sided_answers_equal_the_obvious_way(changes in history(140)) {
@@ -103,7 +103,8 @@ proptest! {
         let members = world.keys("Member");
         for viewer in viewers() {
             for (name, _) in COMBINATIONS {
-                for (one, other) in members.iter().flat_map(|one| members.iter().map(move |other| (one, other))) {
+                for (position, one) in members.iter().enumerate() {
+                    for other in &members[position + 1..] {
                     let there = engine.explain(&ask(name, one, &viewer), other);
                     let back = engine.explain(&ask(name, other, &viewer), one);
                     let (Ok(there), Ok(back)) = (there, back) else { continue };
@@ -111,6 +112,7 @@ proptest! {
                     prop_assert_eq!(there.dropped.is_some(), back.dropped.is_some());
                     let (ranks, mirrored) = (there.ranks.unwrap(), back.ranks.unwrap());
                     prop_assert_eq!(ranks.target_for_source, mirrored.source_for_target);
+                }
                 }
             }
         }

@@ -343,8 +343,19 @@ weight = 0.1
 attribute = "rank"
 table = { junior = { lead = 1.0, senior = 0.5 }, lead = { junior = 0.75 } }
 [[signals]]
+name = "yes"
+weight = 0.1
+[signals.latent]
+relation = "PARTNERS"
+value = "success"
+scale = 5.0
+terms = [
+    { difference = "reputation" }, { same = "industry" }, { overlap = "tags" },
+    { source = "reputation", target = "reputation_count" },
+]
+[[signals]]
 name = "reputation"
-weight = 0.2
+weight = 0.1
 prior = { attribute = "reputation", count_attribute = "reputation_count", strength = 4.0, scale = 5.0 }
 [[exclusions]]
 rule = "partners"
