@@ -135,6 +135,7 @@ impl Engine {
             graph: &self.graph,
             spaces: &self.spaces,
             models: &self.models,
+            filters: &self.filters,
             source,
             sight: Sight::new(&query.viewer, self.graph.audiences()),
             as_of: query.as_of,

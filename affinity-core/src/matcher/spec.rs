@@ -5,8 +5,8 @@ use toml::Spanned;
 
 use crate::graph::Condition;
 use crate::signals::{
-    CloseToml, ComplementToml, FreshToml, Name, NearToml, OverlapToml, PathToml, PatternToml, PriorToml,
-    SharedToml, WalkToml,
+    CloseToml, ComplementToml, FilterToml, FreshToml, Name, NearToml, OverlapToml, PathToml, PatternToml,
+    PriorToml, SharedToml, WalkToml,
 };
 
 #[derive(Deserialize)]
@@ -57,6 +57,7 @@ pub(super) struct SignalToml {
     pub(super) path: Option<PathToml>,
     pub(super) pattern: Option<PatternToml>,
     pub(super) walk: Option<WalkToml>,
+    pub(super) filter: Option<FilterToml>,
     pub(super) near: Option<NearToml>,
     pub(super) overlap: Option<OverlapToml>,
     pub(super) close: Option<CloseToml>,
