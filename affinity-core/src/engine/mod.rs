@@ -13,5 +13,5 @@ pub use self::features::{FeatureRow, FeatureTable};
 pub use self::observer::{Observer, Unobserved};
 pub use self::query::{AdHocSource, Link, Query, QuerySource};
 pub(crate) use self::reciprocal::check_ways_back;
-
+pub(crate) use self::version::bind;
 pub use self::version::{Counts, Engine, EngineBuilder};

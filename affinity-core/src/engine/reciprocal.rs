@@ -75,6 +75,7 @@ impl WayBack<'_> {
             spaces: &self.engine.spaces,
             models: &self.engine.models,
             term_weights: &self.engine.term_weights,
+            filters: &self.engine.filters,
             source: candidate,
             sight: Sight::new(&self.query.viewer, self.engine.graph.audiences()),
             as_of: self.query.as_of,

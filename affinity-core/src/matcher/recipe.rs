@@ -438,6 +438,11 @@ fn resolve_signal(
     if let Some(walk) = spec.walk {
         built.push((Arc::new(walk.resolve(resolve)?), "walk", Vec::new(), None));
     }
+    if let Some(filter) = spec.filter {
+        let filter = filter.resolve(resolve)?;
+        let requests = filter.model_requests();
+        built.push((Arc::new(filter), "filter", requests, None));
+    }
     if let Some(near) = spec.near {
         built.push((Arc::new(near.resolve(resolve, past_audience)?), "near", Vec::new(), None));
     }
@@ -470,7 +475,7 @@ fn resolve_signal(
     }
     let count = built.len();
     let (Some((signal, evidence, requests, pattern)), 1) = (built.pop(), count) else {
-        let expected = "exactly one of: shared, path, pattern, latent, walk, near, terms, overlap, close, complement, prior, fresh, custom";
+        let expected = "exactly one of: shared, path, pattern, latent, walk, filter, near, terms, overlap, close, complement, prior, fresh, custom";
         return Err(resolve.out_of_range("signals", &at, expected));
     };
     if past_audience && !matches!(evidence, "shared" | "path" | "near" | "terms") {
@@ -510,7 +515,7 @@ fn resolve_candidates(
     for candidate in candidates.into_inner() {
         let name = candidate.signal.get_ref().clone();
         let searching = |signal: &&WeightedSignal| {
-            matches!(signal.evidence, "shared" | "path" | "walk" | "near" | "terms" | "custom")
+            matches!(signal.evidence, "shared" | "path" | "walk" | "filter" | "near" | "terms" | "custom")
         };
         let signal = signals.iter().position(|signal| signal.name == name && searching(&signal));
         if signal.is_none() && name != "all" {

@@ -6,8 +6,8 @@ use toml::Spanned;
 use super::reciprocal::ReciprocalToml;
 use crate::graph::Condition;
 use crate::signals::{
-    CloseToml, ComplementToml, FreshToml, LatentToml, Name, NearToml, OverlapToml, PathToml, PatternToml,
-    PriorToml, SharedToml, TermsToml, WalkToml,
+    CloseToml, ComplementToml, FilterToml, FreshToml, LatentToml, Name, NearToml, OverlapToml, PathToml,
+    PatternToml, PriorToml, SharedToml, TermsToml, WalkToml,
 };
 
 #[derive(Deserialize)]
@@ -68,6 +68,7 @@ pub(super) struct SignalToml {
     pub(super) pattern: Option<PatternToml>,
     pub(super) latent: Option<LatentToml>,
     pub(super) walk: Option<WalkToml>,
+    pub(super) filter: Option<FilterToml>,
     pub(super) near: Option<NearToml>,
     pub(super) terms: Option<TermsToml>,
     pub(super) overlap: Option<OverlapToml>,

@@ -23,9 +23,10 @@ pub enum Evidence {
     Path {
         /// Source first, match last.
         path: Vec<NodeRef>,
-        /// The relation of each step; `<` before the name when it is walked against its direction.
+        /// The relation of each step; `<` before the name when it is walked against its direction. For `filter` the
+        /// last step is no edge, and named after the model.
         relations: Vec<String>,
-        /// In [0, 1]: what the path counts, before calibration.
+        /// What the path counts, before calibration: in [0, 1], but for `filter`, where it may be any number.
         strength: f64,
     },
     /// Closeness of two vectors.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::latent_model::{LatentModel, LatentRequest};
+use super::filter_model::{FilterModel, FilterModels, FilterRequest};
 use crate::exact::{count_of, units, value_of};
 use crate::graph::{
     AttributeId, Cell, Condition, EVERYONE, Graph, Hop, Key, KindId, MEMBERS, NodeId, RelationId, Sight,
@@ -28,6 +29,8 @@ pub(crate) enum ModelRequest {
     Latent(LatentRequest),
     /// How many nodes have each term of a space.
     Terms { space: TermSpaceId },
+    /// What nodes with the same past did.
+    Filter(FilterRequest),
 }
 
 /// What a pattern model looks at.
@@ -90,6 +93,9 @@ pub struct Models {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     latents: BTreeMap<String, Arc<LatentModel>>,
     terms: BTreeMap<String, Arc<TermCounts>>,
+    /// Too large for JSON: snapshots hold them in sections of their own, and only their digests count here.
+    #[serde(skip)]
+    pub(crate) filters: FilterModels,
 }
 
 /// The degree of a node that the model has not seen: the least that can connect two others.
@@ -100,15 +106,38 @@ impl Models {
     #[must_use]
     pub fn version(&self) -> String {
         // Maps are sorted and doubles print in shortest form: the same content gives the same text.
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        let mut hash = Sha256::new_with_prefix(serde_json::to_vec(self).unwrap_or_default());
+        for (name, model) in &self.filters {
+            hash.update(format!("{name}\n{}\n", model.digest));
+        }
+        hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
     pub(crate) fn fit(graph: &Graph, requests: &[ModelRequest]) -> Self {
+        Self::fit_with(graph, requests, &FilterRequest::fit)
+    }
+
+    /// As [`Models::fit`], where filter models start from those fitted to an earlier version of the graph.
+    pub(crate) fn refit(&self, before: &Graph, graph: &Graph, requests: &[ModelRequest]) -> Self {
+        Self::fit_with(graph, requests, &|request, graph| match self.filters.get(&request.name(before)) {
+            Some(model) => request.refit(before, model, graph),
+            None => request.fit(graph),
+        })
+    }
+
+    fn fit_with(
+        graph: &Graph,
+        requests: &[ModelRequest],
+        fit_filter: &dyn Fn(&FilterRequest, &Graph) -> FilterModel,
+    ) -> Self {
         let mut models = Self::default();
         for request in requests {
             let name = request.name(graph);
             match request {
+                ModelRequest::Filter(filter) => {
+                    let fit = || Arc::new(fit_filter(filter, graph));
+                    models.filters.entry(name).or_insert_with(fit);
+                }
                 ModelRequest::Degree { relation, reversed } => {
                     models
                         .degrees
@@ -183,6 +212,7 @@ impl ModelRequest {
                 format!("{}.{}", kind.name, kind.attributes.name(*attribute))
             }
             Self::Terms { space } => schema.term_spaces()[space.index()].name.clone(),
+            Self::Filter(filter) => filter.name(graph),
             Self::Pattern(pattern) => {
                 let outcome = relation(pattern.outcome);
                 let conditions = serde_json::to_string(&pattern.conditions).unwrap_or_default();
@@ -200,13 +230,13 @@ impl ModelRequest {
 }
 
 /// A viewer that is signed in and holds nothing: what statistics may count.
-static ANY_MEMBER: Viewer = Viewer::Member(std::collections::BTreeSet::new());
+pub(super) static ANY_MEMBER: Viewer = Viewer::Member(std::collections::BTreeSet::new());
 
-fn is_public(audience: u32) -> bool {
+pub(super) fn is_public(audience: u32) -> bool {
     audience == EVERYONE || audience == MEMBERS
 }
 
-fn node_ids(graph: &Graph, kind: KindId) -> impl Iterator<Item = NodeId> + '_ {
+pub(super) fn node_ids(graph: &Graph, kind: KindId) -> impl Iterator<Item = NodeId> + '_ {
     (0..graph.nodes(kind).node_count()).filter_map(NodeId::from_index)
 }
 
