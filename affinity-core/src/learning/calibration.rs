@@ -61,7 +61,6 @@ mod tests {
         // Ten at 0.2 of which 2 succeeded, ten at 0.6 of which 8 did, each with one made-up outcome at the mean 0.5.
         let outcomes: Vec<(f64, f64)> = (0..20)
             .map(|n| if n < 10 { (0.2, f64::from(n < 2)) } else { (0.6, f64::from(n < 18)) })
-            .map(|(score, label)| (score, label))
             .collect();
         let curve = probability_curve(&outcomes).unwrap();
         assert_eq!(curve.points(), [[0.2, 0.227_273], [0.6, 0.772_727]]);

@@ -7,8 +7,8 @@
 ///
 /// ```
 /// use affinity_core::ProbabilityCurve;
-/// let curve = ProbabilityCurve::new(vec![[0.2, 0.1], [0.6, 0.5]]).unwrap();
-/// assert_eq!((curve.at(0.0), curve.at(0.4), curve.at(1.0)), (0.1, 0.3, 0.5));
+/// let curve = ProbabilityCurve::new(vec![[0.25, 0.125], [0.75, 0.625]]).unwrap();
+/// assert_eq!((curve.at(0.0), curve.at(0.5), curve.at(1.0)), (0.125, 0.375, 0.625));
 /// assert!(ProbabilityCurve::new(vec![[0.2, 0.5], [0.6, 0.1]]).is_none());
 /// ```
 #[derive(Clone, Debug, PartialEq)]
