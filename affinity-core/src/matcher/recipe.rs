@@ -428,7 +428,7 @@ fn resolve_signal(
     }
     let count = built.len();
     let (Some((signal, evidence, requests, pattern)), 1) = (built.pop(), count) else {
-        let expected = "exactly one of: shared, path, pattern, latent, walk, near, overlap, close, complement, prior, fresh, custom";
+        let expected = "exactly one of: shared, path, pattern, walk, latent, near, overlap, close, complement, prior, fresh, custom";
         return Err(resolve.out_of_range("signals", &at, expected));
     };
     if past_audience && !matches!(evidence, "shared" | "path" | "near") {
