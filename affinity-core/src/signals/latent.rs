@@ -32,7 +32,7 @@ pub(crate) struct LatentToml {
     scale: Option<Spanned<f64>>,
     #[serde(default, rename = "where")]
     conditions: Vec<Spanned<Condition>>,
-    /// Inverse variance of the effects; estimated from the decisions when not given.
+    /// Inverse variance of the effects; cross-validated on the decisions when not given.
     ridge: Option<Spanned<f64>>,
     #[serde(default)]
     terms: Vec<Spanned<LatentTermToml>>,
