@@ -142,7 +142,7 @@ impl EngineBuilder {
         };
         let spaces: Vec<Space> = self.graph.schema().spaces().iter().map(empty).collect();
         let spaces = with_vectors(&spaces, self.vectors)?;
-        let models = self.models.unwrap_or_else(|| fit(&self.graph, &matchers));
+        let models = self.models.unwrap_or_else(|| fit(&self.graph, &spaces, &matchers));
         Ok(Engine {
             term_weights: TermWeights::default().extended(&self.graph, &models),
             graph: Arc::new(self.graph),
@@ -157,9 +157,9 @@ impl EngineBuilder {
     }
 }
 
-fn fit(graph: &Graph, matchers: &BTreeMap<String, Matcher>) -> Models {
+fn fit(graph: &Graph, spaces: &[Space], matchers: &BTreeMap<String, Matcher>) -> Models {
     let requests: Vec<_> = matchers.values().flat_map(Matcher::requests).cloned().collect();
-    Models::fit(graph, &requests)
+    Models::fit(graph, spaces, &requests)
 }
 
 fn with_vectors(spaces: &[Space], edits: Vec<VectorEdit>) -> Result<Arc<[Space]>, EngineError> {
@@ -206,7 +206,7 @@ impl Engine {
     /// The same data with statistics fitted to it.
     #[must_use]
     pub fn refit(&self) -> Self {
-        let models = fit(&self.graph, &self.matchers);
+        let models = fit(&self.graph, &self.spaces, &self.matchers);
         let term_weights = TermWeights::default().extended(&self.graph, &models);
         Self {
             models_version: models.version().into(),

@@ -8,11 +8,9 @@ use super::adjacency::{Adjacency, EdgeEdit, EdgeRow};
 use super::column::Cell;
 use super::key::{AttributeId, Key, KindId, NodeId, RelationId, SpaceId, TermSpaceId};
 use super::node_table::NodeTable;
-use super::term_table::{TermEdit, TermTable};
-use super::record::{
-    Audience, Change, EdgeKey, EdgeRecord, NodeRecord, TERM_WEIGHT_MAX, Timestamp, Value,
-};
+use super::record::{Audience, Change, EdgeKey, EdgeRecord, NodeRecord, TERM_WEIGHT_MAX, Timestamp, Value};
 use super::schema::{AttributeType, Attributes, Parallel, Schema};
+use super::term_table::{TermEdit, TermTable};
 use super::terms::{Audiences, Interner, QueryWords};
 use crate::vector::{NewVector, VectorChange};
 

@@ -63,7 +63,8 @@ impl TermTable {
                 for (edits, node, target) in
                     [(&mut by_node, node.raw(), term), (&mut by_term, term, node.raw())]
                 {
-                    let row = |weight| EdgeRow { target, origin: 0, weight, time: 0, audience, cells: Vec::new() };
+                    let row =
+                        |weight| EdgeRow { target, origin: 0, weight, time: 0, audience, cells: Vec::new() };
                     edits.push(EdgeEdit { node, target, origin: 0, row: weight.map(row) });
                 }
             };

@@ -386,7 +386,7 @@ fn resolve_signal(
         built.push((Arc::new(pattern.clone()), "pattern", pattern.model_requests(), Some(pattern)));
     }
     if let Some(walk) = spec.walk {
-        built.push((Arc::new(walk.resolve(resolve)?), "walk", Vec::new(), None));
+        built.push((walk.resolve(resolve)?, "walk", Vec::new(), None));
     }
     if let Some(near) = spec.near {
         built.push((Arc::new(near.resolve(resolve, past_audience)?), "near", Vec::new(), None));
@@ -395,6 +395,11 @@ fn resolve_signal(
         let terms = terms.resolve(resolve, past_audience)?;
         let requests = terms.model_requests();
         built.push((Arc::new(terms), "terms", requests, None));
+    }
+    if let Some(propagate) = spec.propagate {
+        let propagate = propagate.resolve(resolve)?;
+        let requests = propagate.model_requests();
+        built.push((Arc::new(propagate), "propagate", requests, None));
     }
     if let Some(overlap) = spec.overlap {
         built.push((Arc::new(overlap.resolve(resolve)?), "overlap", Vec::new(), None));
@@ -420,11 +425,15 @@ fn resolve_signal(
     }
     let count = built.len();
     let (Some((signal, evidence, requests, pattern)), 1) = (built.pop(), count) else {
-        let expected = "exactly one of: shared, path, pattern, walk, near, terms, overlap, close, complement, prior, fresh, custom";
+        let expected = "exactly one of: shared, path, pattern, walk, near, terms, propagate, overlap, close, complement, prior, fresh, custom";
         return Err(resolve.out_of_range("signals", &at, expected));
     };
     if past_audience && !matches!(evidence, "shared" | "path" | "near" | "terms") {
-        return Err(resolve.out_of_range("matching_only", &at, "false, except for shared, path, near and terms"));
+        return Err(resolve.out_of_range(
+            "matching_only",
+            &at,
+            "false, except for shared, path, near and terms",
+        ));
     }
     Ok(WeightedSignal {
         label: spec.label.unwrap_or_else(|| spec.name.replace('_', " ")),
@@ -456,7 +465,7 @@ fn resolve_candidates(
     for candidate in candidates.into_inner() {
         let name = candidate.signal.get_ref().clone();
         let searching = |signal: &&WeightedSignal| {
-            matches!(signal.evidence, "shared" | "path" | "walk" | "near" | "terms" | "custom")
+            matches!(signal.evidence, "shared" | "path" | "walk" | "near" | "terms" | "propagate" | "custom")
         };
         let signal = signals.iter().position(|signal| signal.name == name && searching(&signal));
         if signal.is_none() && name != "all" {

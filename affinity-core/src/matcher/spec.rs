@@ -6,7 +6,7 @@ use toml::Spanned;
 use crate::graph::Condition;
 use crate::signals::{
     CloseToml, ComplementToml, FreshToml, Name, NearToml, OverlapToml, PathToml, PatternToml, PriorToml,
-    SharedToml, TermsToml, WalkToml,
+    PropagateToml, SharedToml, TermsToml, WalkToml,
 };
 
 #[derive(Deserialize)]
@@ -59,6 +59,7 @@ pub(super) struct SignalToml {
     pub(super) walk: Option<WalkToml>,
     pub(super) near: Option<NearToml>,
     pub(super) terms: Option<TermsToml>,
+    pub(super) propagate: Option<PropagateToml>,
     pub(super) overlap: Option<OverlapToml>,
     pub(super) close: Option<CloseToml>,
     pub(super) complement: Option<ComplementToml>,

@@ -23,7 +23,8 @@ pub enum Evidence {
     Path {
         /// Source first, match last.
         path: Vec<NodeRef>,
-        /// The relation of each step; `<` before the name when it is walked against its direction.
+        /// The relation of each step; `<` before the name when it is walked against its direction. The last step of
+        /// a `walk` with `steps` is any number of edges, and called `walk`.
         relations: Vec<String>,
         /// In [0, 1]: what the path counts, before calibration.
         strength: f64,
@@ -93,6 +94,11 @@ pub enum Evidence {
     Walk {
         /// Probability of being at the match, in [0, 1].
         probability: f64,
+    },
+    /// How much of a value was left out to save work.
+    Missing {
+        /// The value without the saving is higher by at most this.
+        missing_max: f64,
     },
     /// Given for matching only: it counts, and is not shown.
     Withheld {

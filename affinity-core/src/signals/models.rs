@@ -12,6 +12,9 @@ use crate::graph::{
     TermSpaceId, Timestamp, Viewer,
 };
 
+use crate::vector::Space;
+
+use super::neighbors::{NeighborModel, NeighborRequest};
 use super::term_weights::TermCounts;
 
 /// A statistic that a signal wants.
@@ -25,6 +28,8 @@ pub(crate) enum ModelRequest {
     Pattern(PatternRequest),
     /// How many nodes have each term of a space.
     Terms { space: TermSpaceId },
+    /// Which items with a past are most similar to each item.
+    Neighbors(NeighborRequest),
 }
 
 /// What a pattern model looks at.
@@ -86,6 +91,8 @@ pub struct Models {
     patterns: BTreeMap<String, Arc<PatternModel>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     terms: BTreeMap<String, Arc<TermCounts>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    neighbors: BTreeMap<String, Arc<NeighborModel>>,
 }
 
 /// The degree of a node that the model has not seen: the least that can connect two others.
@@ -100,7 +107,7 @@ impl Models {
         Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    pub(crate) fn fit(graph: &Graph, requests: &[ModelRequest]) -> Self {
+    pub(crate) fn fit(graph: &Graph, spaces: &[Space], requests: &[ModelRequest]) -> Self {
         let mut models = Self::default();
         for request in requests {
             let name = request.name(graph);
@@ -119,6 +126,12 @@ impl Models {
                 }
                 ModelRequest::Terms { space } => {
                     models.terms.entry(name).or_insert_with(|| Arc::new(fit_terms(graph, *space)));
+                }
+                ModelRequest::Neighbors(request) => {
+                    let terms = &models.terms;
+                    let fit =
+                        || Arc::new(request.fit(graph, spaces, &|space| terms.get(space).map(Arc::as_ref)));
+                    models.neighbors.entry(name).or_insert_with(fit);
                 }
             }
         }
@@ -141,6 +154,10 @@ impl Models {
 
     pub(crate) fn terms(&self, space: &str) -> Option<&TermCounts> {
         self.terms.get(space).map(Arc::as_ref)
+    }
+
+    pub(crate) fn neighbors(&self, graph: &Graph, request: &NeighborRequest) -> Option<&NeighborModel> {
+        self.neighbors.get(&request.name(graph)).map(Arc::as_ref)
     }
 }
 
@@ -169,6 +186,7 @@ impl ModelRequest {
                 let kind = &schema.kinds()[kind.index()];
                 format!("{}.{}", kind.name, kind.attributes.name(*attribute))
             }
+            Self::Neighbors(request) => request.name(graph),
             Self::Terms { space } => schema.term_spaces()[space.index()].name.clone(),
             Self::Pattern(pattern) => {
                 let outcome = relation(pattern.outcome);
@@ -186,13 +204,13 @@ impl ModelRequest {
 }
 
 /// A viewer that is signed in and holds nothing: what statistics may count.
-static ANY_MEMBER: Viewer = Viewer::Member(std::collections::BTreeSet::new());
+pub(super) static ANY_MEMBER: Viewer = Viewer::Member(std::collections::BTreeSet::new());
 
-fn is_public(audience: u32) -> bool {
+pub(super) fn is_public(audience: u32) -> bool {
     audience == EVERYONE || audience == MEMBERS
 }
 
-fn node_ids(graph: &Graph, kind: KindId) -> impl Iterator<Item = NodeId> + '_ {
+pub(super) fn node_ids(graph: &Graph, kind: KindId) -> impl Iterator<Item = NodeId> + '_ {
     (0..graph.nodes(kind).node_count()).filter_map(NodeId::from_index)
 }
 

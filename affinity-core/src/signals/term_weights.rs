@@ -36,7 +36,8 @@ impl TermWeights {
     /// The same for a later version of a graph, which may know more terms.
     pub(crate) fn extended(&self, graph: &Graph, models: &Models) -> Self {
         let (spaces, count) = (graph.schema().term_spaces(), graph.terms().count());
-        if self.0.len() == spaces.len() && self.0.iter().all(|known| known.is_empty() || known.len() == count) {
+        if self.0.len() == spaces.len() && self.0.iter().all(|known| known.is_empty() || known.len() == count)
+        {
             return self.clone();
         }
         let extend = |(position, space): (usize, &crate::graph::TermSpaceSpec)| {
@@ -48,11 +49,26 @@ impl TermWeights {
         Self(spaces.iter().enumerate().map(extend).collect())
     }
 
+    /// Those of one space only, from its counts.
+    pub(super) fn of_space(graph: &Graph, space: TermSpaceId, counts: Option<&TermCounts>) -> Self {
+        let mut weights = vec![Vec::new(); graph.schema().term_spaces().len()];
+        if let Some(counts) = counts {
+            weights[space.index()] = graph.terms().values().map(|term| counts.idf(term)).collect();
+        }
+        Self(weights.into())
+    }
+
     /// The terms of a node as a vector of unit length, whoever may read them: term ids and components.
     ///
     /// A component is the weight of the term times its inverse document frequency, divided by the length. Empty for a
     /// node without terms.
-    pub(crate) fn unit_vector(&self, graph: &Graph, space: TermSpaceId, node: NodeId, vector: &mut Vec<(u32, f64)>) {
+    pub(crate) fn unit_vector(
+        &self,
+        graph: &Graph,
+        space: TermSpaceId,
+        node: NodeId,
+        vector: &mut Vec<(u32, f64)>,
+    ) {
         let idf = &self.0[space.index()];
         let component = |(term, weight): (u32, f32)| {
             (term, f64::from(weight) * idf.get(term as usize).copied().unwrap_or(1.0))

@@ -132,7 +132,12 @@ impl Signal for Terms {
 
 impl TermsReading<'_> {
     /// Calls `visit` with what each term that both have adds to the cosine, in units; `None` when either has none.
-    fn visit(&self, candidate: NodeId, vector: &mut Vec<(u32, f64)>, visit: &mut dyn FnMut(u32, u64)) -> Option<()> {
+    fn visit(
+        &self,
+        candidate: NodeId,
+        vector: &mut Vec<(u32, f64)>,
+        visit: &mut dyn FnMut(u32, u64),
+    ) -> Option<()> {
         let profile = self.profile.as_ref()?;
         self.signal.vector(&self.context, self.signal.target_space, candidate, vector);
         for (term, component) in vector.iter() {
@@ -213,4 +218,3 @@ impl Reading for TermsReading<'_> {
         }
     }
 }
-

@@ -341,6 +341,9 @@ pub(crate) fn matchers() -> Vec<Matcher> {
     [PEOPLE, VARIED, COMPANIES].map(matcher).into()
 }
 
+/// Their names.
+pub(crate) const OPEN: [&str; 3] = ["people", "varied", "companies"];
+
 /// The matcher that uses goals given for matching only.
 pub(crate) fn matching_only() -> Matcher {
     matcher(MATCHING_ONLY)
