@@ -14,7 +14,7 @@ use super::resolve::{MatcherError, Name, Resolve};
 use super::shortlist::{Expansion, Shortlist};
 use super::signal::{Reading, Signal};
 use crate::exact::count_of;
-use crate::filtering::{Factors, LocalEaseParams, LowPassParams, RANK_MAX, Rp3Params, WEIGHT_BITS};
+use crate::filtering::{Factors, LocalEaseParams, LowPassParams, RANK_MAX, RowScale, Rp3Params, WEIGHT_BITS};
 use crate::graph::{NodeId, Step};
 
 /// Items of the source that are looked at: the strongest, then the newest.
@@ -26,7 +26,7 @@ const ITEM_UNITS_MAX: f64 = 65_536.0;
 /// Fractional bits of sums over rows: integers, so that no order of summation and no removed term changes the rest.
 const SUM_BITS: u32 = ITEM_BITS + WEIGHT_BITS;
 /// Neighbors of a model at most.
-const NEIGHBORS_MAX: usize = 1_000;
+const NEIGHBORS_MAX: usize = 2_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,8 +55,12 @@ pub(crate) struct FilterToml {
     item_power: Option<Spanned<f64>>,
     alpha: Option<Spanned<f64>>,
     beta: Option<Spanned<f64>>,
+    /// Rows are divided by the past item's popularity to this power instead of by their sums.
+    past_power: Option<Spanned<f64>>,
     rank: Option<Spanned<usize>>,
+    linear: Option<Spanned<f64>>,
     ideal: Option<Spanned<f64>>,
+    exponent: Option<Spanned<f64>>,
     sharpening: Option<Spanned<f64>>,
 }
 
@@ -94,7 +98,10 @@ impl FilterToml {
             ("item_power", &self.item_power, Model::LocalEase),
             ("alpha", &self.alpha, Model::Rp3),
             ("beta", &self.beta, Model::Rp3),
+            ("past_power", &self.past_power, Model::Rp3),
+            ("linear", &self.linear, Model::LowPass),
             ("ideal", &self.ideal, Model::LowPass),
+            ("exponent", &self.exponent, Model::LowPass),
             ("sharpening", &self.sharpening, Model::LowPass),
         ];
         let stray = fields.into_iter().find(|(_, given, of)| given.is_some() && *of != model);
@@ -134,11 +141,17 @@ impl FilterToml {
                 neighbors: neighbors(Rp3Params::STANDARD.neighbors)?,
                 alpha: number(("alpha", 4.0), &self.alpha, Rp3Params::STANDARD.alpha)?,
                 beta: number(("beta", 4.0), &self.beta, Rp3Params::STANDARD.beta)?,
+                rows: match &self.past_power {
+                    None => RowScale::Sum,
+                    given => RowScale::Popularity(number(("past_power", 4.0), given, 0.0)?),
+                },
             }),
             Model::LowPass => FilterParams::LowPass(LowPassParams {
                 neighbors: neighbors(LowPassParams::STANDARD.neighbors)?,
                 rank: up_to("rank", RANK_MAX, &self.rank, LowPassParams::STANDARD.rank)?,
+                linear: number(("linear", 100.0), &self.linear, LowPassParams::STANDARD.linear)?,
                 ideal: number(("ideal", 100.0), &self.ideal, LowPassParams::STANDARD.ideal)?,
+                exponent: number(("exponent", 2.0), &self.exponent, LowPassParams::STANDARD.exponent)?,
                 sharpening: number(
                     ("sharpening", 10.0),
                     &self.sharpening,

@@ -62,11 +62,14 @@ impl FilterRequest {
             }) => format!(
                 "neighbors {neighbors} ridge {ridge} relative {relative_ridge} user {user_power} item {item_power}"
             ),
-            FilterParams::Rp3(Rp3Params { neighbors, alpha, beta }) => {
-                format!("neighbors {neighbors} alpha {alpha} beta {beta}")
+            FilterParams::Rp3(Rp3Params { neighbors, alpha, beta, rows }) => {
+                format!("neighbors {neighbors} alpha {alpha} beta {beta} rows {rows:?}")
             }
-            FilterParams::LowPass(LowPassParams { neighbors, rank, ideal, sharpening }) => {
-                format!("neighbors {neighbors} rank {rank} ideal {ideal} sharpening {sharpening}")
+            FilterParams::LowPass(LowPassParams { neighbors, rank, linear, ideal, exponent, sharpening }) => {
+                format!(
+                    "neighbors {neighbors} rank {rank} linear {linear} ideal {ideal} exponent {exponent} \
+                     sharpening {sharpening}"
+                )
             }
         };
         format!("{relation} of {users} in {values}: {} {params}", self.params.model())
