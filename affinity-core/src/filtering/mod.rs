@@ -9,6 +9,8 @@ mod rp3;
 mod subspace;
 mod low_pass;
 mod changed;
+#[cfg(test)]
+mod tests;
 
 pub use self::changed::{Correspondence, InteractionsChange};
 pub use self::interactions::{Interactions, InteractionsBuilder, Line};
