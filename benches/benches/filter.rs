@@ -10,7 +10,7 @@ use affinity_core::{
     Change, EdgeKey, EdgeRecord, Engine, Matcher, NodeRecord, Query, Schema, Scratch, Unobserved,
 };
 use benches::is_test_run;
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 
 const ITEMS_OF_USER: usize = 20;
 
@@ -19,7 +19,11 @@ fn items_of(user: usize, item_count: usize) -> Vec<usize> {
     let pick = |turn: usize| {
         let mixed = (user * ITEMS_OF_USER + turn + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let random = (mixed ^ (mixed >> 29)) >> 16;
-        if turn.is_multiple_of(5) { random % (item_count / 50) } else { (user * 7 + random % 200) % item_count }
+        if turn.is_multiple_of(5) {
+            random % (item_count / 50)
+        } else {
+            (user * 7 + random % 200) % item_count
+        }
     };
     let mut items: Vec<usize> = (0..ITEMS_OF_USER).map(pick).collect();
     items.sort_unstable();
@@ -90,12 +94,9 @@ fn query_benches(criterion: &mut Criterion) {
     let engine = engine(user_count, item_count);
     let query = Query::new("items", "u7").limit(20);
     assert!(!engine.recommend(&query).unwrap().matches.is_empty());
+    let mut scratch = Scratch::default();
     criterion.bench_function(&format!("filter/recommend/u{user_count}/three_models"), |bencher| {
-        bencher.iter_batched_ref(
-            Scratch::default,
-            |scratch| engine.recommend_with(black_box(&query), scratch, &mut Unobserved).unwrap(),
-            BatchSize::NumIterations(100_000),
-        );
+        bencher.iter(|| engine.recommend_with(black_box(&query), &mut scratch, &mut Unobserved).unwrap());
     });
 }
 

@@ -274,24 +274,26 @@ fn scaled(units: i64, bits: i32) -> f64 {
     libm::ldexp(units as f64, -bits)
 }
 
-impl FilterReading<'_> {
-    /// The value of a sum over rows and of a product with factors: both exact, and so is their sum.
-    fn value(factors: Option<&Factors>, row: usize, sum: i64, left: &[i64]) -> f64 {
-        let linear = scaled(sum, SUM_BITS.cast_signed());
-        factors.map_or(linear, |factors| {
-            let bits = ITEM_BITS.cast_signed() + factors.product_bits(row);
-            linear + scaled(product(left, factors.right(row)), bits)
-        })
-    }
+/// The value of a sum over rows and of a product with the row's right factors: both exact, and so is their sum.
+fn value(factors: Option<&Factors>, row: usize, sum: i64, product: impl FnOnce(&[i16]) -> i64) -> f64 {
+    let linear = scaled(sum, SUM_BITS.cast_signed());
+    factors.map_or(linear, |factors| {
+        let bits = ITEM_BITS.cast_signed() + factors.product_bits(row);
+        linear + scaled(product(factors.right(row)), bits)
+    })
+}
 
+impl FilterReading<'_> {
     /// What one item of the source says for the item of a row.
-    fn share(&self, bound: &BoundFilter, item: &Item, row: u32) -> f64 {
+    fn share(bound: &BoundFilter, item: &Item, row: u32) -> f64 {
         let weight = bound.model.rows.weight(item.row, row).unwrap_or(0);
         let factors = bound.model.factors.as_ref();
-        let left: Vec<i64> = factors.map_or_else(Vec::new, |factors| {
-            factors.left(item.row).iter().map(|factor| item.units * i64::from(*factor)).collect()
-        });
-        Self::value(factors, row as usize, item.units * i64::from(weight), &left)
+        value(factors, row as usize, item.units * i64::from(weight), |right| {
+            let products = factors.map_or(&[][..], |factors| factors.left(item.row)).iter().zip(right);
+            let sum: i64 =
+                products.map(|(left, right)| i64::from(i32::from(*left) * i32::from(*right))).sum();
+            sum * item.units
+        })
     }
 }
 
@@ -315,7 +317,7 @@ impl Reading for FilterReading<'_> {
             if let Some(row) = bound.row(*candidate) {
                 let sum = self.sums.signed(row as usize);
                 if sum != 0 || factors.is_some() {
-                    *raw = Self::value(factors, row as usize, sum, &self.left).max(0.0);
+                    *raw = value(factors, row as usize, sum, |right| product(&self.left, right)).max(0.0);
                 }
             }
         }
@@ -324,7 +326,7 @@ impl Reading for FilterReading<'_> {
     fn evidence(&self, candidate: NodeId, limit: usize) -> EvidenceList {
         let row = self.bound.and_then(|bound| Some((bound, bound.row(candidate)?)));
         let Some((bound, row)) = row else { return EvidenceList::default() };
-        let shares = self.items.iter().map(|item| (item, self.share(bound, item, row)));
+        let shares = self.items.iter().map(|item| (item, Self::share(bound, item, row)));
         let mut shares: Vec<(&Item, f64)> = shares.filter(|(_, share)| *share != 0.0).collect();
         // Rows are in the order of keys.
         shares.sort_unstable_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.row.cmp(&b.0.row)));

@@ -358,6 +358,7 @@ mod tests {
                     graph: &graph,
                     spaces: &[],
                     models: &Models::default(),
+                    filters: &crate::signals::BoundFilters::default(),
                     source: &source,
                     sight: Sight::new(&Viewer::Operator, graph.audiences()),
                     as_of: Timestamp::default(),
