@@ -28,6 +28,7 @@ mod exact;
 pub mod storage;
 mod graph;
 pub mod vector;
+pub mod filtering;
 mod signals;
 mod matcher;
 mod scoring;
@@ -50,8 +51,8 @@ pub use self::matcher::{Matcher, SignalInfo};
 pub use self::ranking::{DiversityCost, Dropped};
 pub use self::scoring::{Answer, Contribution, Cut, Explanation, Header, Match};
 pub use self::signals::{
-    Context, Evidence, EvidenceList, Expansion, MatcherError, Models, NodeRef, PATH_EVIDENCE_MAX,
-    PATH_FRONTIER_MAX, PATH_STEPS_MAX, Reading, SHARED_NEIGHBORS_MAX, Scratch, Signal, SuccessPattern,
-    WALK_ROUNDS_MAX, WalkParams, walk_edges_max,
+    Context, Evidence, EvidenceList, Expansion, FILTER_ITEMS_MAX, FILTER_USER_ITEMS_MAX, MatcherError,
+    Models, NodeRef, PATH_EVIDENCE_MAX, PATH_FRONTIER_MAX, PATH_STEPS_MAX, Reading, SHARED_NEIGHBORS_MAX,
+    Scratch, Signal, SuccessPattern, WALK_ROUNDS_MAX, WalkParams, walk_edges_max,
 };
 pub use self::snapshot::{SnapshotError, Verification};

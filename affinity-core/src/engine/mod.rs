@@ -9,4 +9,5 @@ mod observer;
 pub use self::error::{EngineError, QueryError};
 pub use self::observer::{Observer, Unobserved};
 pub use self::query::{AdHocSource, Link, Query, QuerySource};
+pub(crate) use self::version::bind;
 pub use self::version::{Counts, Engine, EngineBuilder};

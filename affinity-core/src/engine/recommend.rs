@@ -136,6 +136,7 @@ impl Engine {
             spaces: &self.spaces,
             models: &self.models,
             term_weights: &self.term_weights,
+            filters: &self.filters,
             source,
             sight: Sight::new(&query.viewer, self.graph.audiences()),
             as_of: query.as_of,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::graph::{Change, Graph, Key, KindId, NodeId, Schema, SpaceId, VectorEdit};
 use crate::matcher::Matcher;
-use crate::signals::{Models, NodeRef, SuccessPattern, TermWeights};
+use crate::signals::{BoundFilters, ModelRequest, Models, NodeRef, SuccessPattern, TermWeights};
 use crate::snapshot::{Unverified, Verification};
 use crate::vector::{Kernel, Metric, Space, SpaceParams, VectorChange};
 
@@ -59,6 +59,8 @@ pub struct Engine {
     pub(crate) models: Arc<Models>,
     pub(crate) models_version: Arc<str>,
     pub(crate) term_weights: TermWeights,
+    /// The filter models, bound to the nodes of the graph.
+    pub(crate) filters: Arc<BoundFilters>,
     pub(crate) version: Arc<str>,
     /// Said in every answer, besides what [`Engine::degraded`] adds.
     pub(crate) degraded: Arc<[String]>,
@@ -145,6 +147,7 @@ impl EngineBuilder {
         let models = self.models.unwrap_or_else(|| fit(&self.graph, &spaces, &matchers));
         Ok(Engine {
             term_weights: TermWeights::default().extended(&self.graph, &models),
+            filters: bind(&self.graph, &matchers, &models),
             graph: Arc::new(self.graph),
             spaces,
             matchers: Arc::new(matchers),
@@ -158,8 +161,24 @@ impl EngineBuilder {
 }
 
 fn fit(graph: &Graph, spaces: &[Space], matchers: &BTreeMap<String, Matcher>) -> Models {
-    let requests: Vec<_> = matchers.values().flat_map(Matcher::requests).cloned().collect();
-    Models::fit(graph, spaces, &requests)
+    Models::fit(graph, spaces, &requests(matchers))
+}
+
+fn requests(matchers: &BTreeMap<String, Matcher>) -> Vec<ModelRequest> {
+    matchers.values().flat_map(Matcher::requests).cloned().collect()
+}
+
+/// The filter models that the matchers want, bound to the nodes of a graph.
+pub(crate) fn bind(
+    graph: &Graph,
+    matchers: &BTreeMap<String, Matcher>,
+    models: &Models,
+) -> Arc<BoundFilters> {
+    let filters = matchers.values().flat_map(Matcher::requests).filter_map(|request| match request {
+        ModelRequest::Filter(filter) => Some(filter),
+        _ => None,
+    });
+    BoundFilters::bind(graph, filters, models)
 }
 
 fn with_vectors(spaces: &[Space], edits: Vec<VectorEdit>) -> Result<Arc<[Space]>, EngineError> {
@@ -199,19 +218,38 @@ impl Engine {
         let (graph, vectors) = self.graph.with_changes(changes)?;
         let spaces =
             if vectors.is_empty() { Arc::clone(&self.spaces) } else { with_vectors(&self.spaces, vectors)? };
+        let filters = self.filters.rebind(&graph);
         let term_weights = self.term_weights.extended(&graph, &self.models);
-        Ok(Self { graph: Arc::new(graph), spaces, term_weights, ..self.clone() })
+        Ok(Self { graph: Arc::new(graph), spaces, filters, term_weights, ..self.clone() })
     }
 
     /// The same data with statistics fitted to it.
     #[must_use]
     pub fn refit(&self) -> Self {
-        let models = fit(&self.graph, &self.spaces, &self.matchers);
-        let term_weights = TermWeights::default().extended(&self.graph, &models);
+        self.with_models(fit(&self.graph, &self.spaces, &self.matchers))
+    }
+
+    /// As [`Engine::refit`], from the models of `since`, fitted to its data: of local EASE and RP3 models only what
+    /// differs is fitted again. The same models to the last bit, sooner when little has changed.
+    ///
+    /// `since` must be an engine whose models were fitted to its own data, such as the last one that was built or
+    /// refitted.
+    #[must_use]
+    pub fn refit_changed(&self, since: &Self) -> Self {
+        self.with_models(since.models.refit(
+            &since.graph,
+            &self.graph,
+            &self.spaces,
+            &requests(&self.matchers),
+        ))
+    }
+
+    fn with_models(&self, models: Models) -> Self {
         Self {
+            term_weights: TermWeights::default().extended(&self.graph, &models),
+            filters: bind(&self.graph, &self.matchers, &models),
             models_version: models.version().into(),
             models: Arc::new(models),
-            term_weights,
             ..self.clone()
         }
     }

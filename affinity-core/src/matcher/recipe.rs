@@ -388,6 +388,11 @@ fn resolve_signal(
     if let Some(walk) = spec.walk {
         built.push((walk.resolve(resolve)?, "walk", Vec::new(), None));
     }
+    if let Some(filter) = spec.filter {
+        let filter = filter.resolve(resolve)?;
+        let requests = filter.model_requests();
+        built.push((Arc::new(filter), "filter", requests, None));
+    }
     if let Some(near) = spec.near {
         built.push((Arc::new(near.resolve(resolve, past_audience)?), "near", Vec::new(), None));
     }
@@ -395,11 +400,6 @@ fn resolve_signal(
         let terms = terms.resolve(resolve, past_audience)?;
         let requests = terms.model_requests();
         built.push((Arc::new(terms), "terms", requests, None));
-    }
-    if let Some(propagate) = spec.propagate {
-        let propagate = propagate.resolve(resolve)?;
-        let requests = propagate.model_requests();
-        built.push((Arc::new(propagate), "propagate", requests, None));
     }
     if let Some(overlap) = spec.overlap {
         built.push((Arc::new(overlap.resolve(resolve)?), "overlap", Vec::new(), None));
@@ -425,7 +425,7 @@ fn resolve_signal(
     }
     let count = built.len();
     let (Some((signal, evidence, requests, pattern)), 1) = (built.pop(), count) else {
-        let expected = "exactly one of: shared, path, pattern, walk, near, terms, propagate, overlap, close, complement, prior, fresh, custom";
+        let expected = "exactly one of: shared, path, pattern, walk, filter, near, terms, overlap, close, complement, prior, fresh, custom";
         return Err(resolve.out_of_range("signals", &at, expected));
     };
     if past_audience && !matches!(evidence, "shared" | "path" | "near" | "terms") {
@@ -465,7 +465,7 @@ fn resolve_candidates(
     for candidate in candidates.into_inner() {
         let name = candidate.signal.get_ref().clone();
         let searching = |signal: &&WeightedSignal| {
-            matches!(signal.evidence, "shared" | "path" | "walk" | "near" | "terms" | "propagate" | "custom")
+            matches!(signal.evidence, "shared" | "path" | "walk" | "filter" | "near" | "terms" | "custom")
         };
         let signal = signals.iter().position(|signal| signal.name == name && searching(&signal));
         if signal.is_none() && name != "all" {

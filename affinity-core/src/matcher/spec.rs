@@ -5,8 +5,8 @@ use toml::Spanned;
 
 use crate::graph::Condition;
 use crate::signals::{
-    CloseToml, ComplementToml, FreshToml, Name, NearToml, OverlapToml, PathToml, PatternToml, PriorToml,
-    PropagateToml, SharedToml, TermsToml, WalkToml,
+    CloseToml, ComplementToml, FilterToml, FreshToml, Name, NearToml, OverlapToml, PathToml, PatternToml,
+    PriorToml, SharedToml, TermsToml, WalkToml,
 };
 
 #[derive(Deserialize)]
@@ -57,9 +57,9 @@ pub(super) struct SignalToml {
     pub(super) path: Option<PathToml>,
     pub(super) pattern: Option<PatternToml>,
     pub(super) walk: Option<WalkToml>,
+    pub(super) filter: Option<FilterToml>,
     pub(super) near: Option<NearToml>,
     pub(super) terms: Option<TermsToml>,
-    pub(super) propagate: Option<PropagateToml>,
     pub(super) overlap: Option<OverlapToml>,
     pub(super) close: Option<CloseToml>,
     pub(super) complement: Option<ComplementToml>,

@@ -49,6 +49,8 @@ fn names(contribution: &Contribution) -> (Vec<String>, usize) {
     let mut total = contribution.evidence_left_out;
     for evidence in &contribution.evidence {
         match evidence {
+            // What counts against a match is no reason for it.
+            Evidence::Path { strength, .. } if *strength < 0.0 => {}
             Evidence::Path { path, .. } => {
                 total += 1;
                 // The first node after the source says what connects the two.

@@ -6,6 +6,7 @@ use crate::graph::{
 use crate::vector::Space;
 
 use super::evidence::NodeRef;
+use super::filter_model::BoundFilters;
 use super::models::Models;
 use super::source::Source;
 use super::term_weights::TermWeights;
@@ -17,6 +18,7 @@ pub struct Context<'a> {
     pub(crate) spaces: &'a [Space],
     pub(crate) models: &'a Models,
     pub(crate) term_weights: &'a TermWeights,
+    pub(crate) filters: &'a BoundFilters,
     pub(crate) source: &'a Source,
     pub(crate) sight: Sight<'a>,
     pub(crate) as_of: Timestamp,

@@ -24,9 +24,10 @@ pub enum Evidence {
         /// Source first, match last.
         path: Vec<NodeRef>,
         /// The relation of each step; `<` before the name when it is walked against its direction. The last step of
-        /// a `walk` with `steps` is any number of edges, and called `walk`.
+        /// a `filter` is no edge, and named after the model; that of a `walk` with `steps` is any number of edges,
+        /// and called `walk`.
         relations: Vec<String>,
-        /// In [0, 1]: what the path counts, before calibration.
+        /// What the path counts, before calibration: in [0, 1], but for `filter`, where it may be any number.
         strength: f64,
     },
     /// Closeness of two vectors.

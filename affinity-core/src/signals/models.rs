@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::filter_model::{FilterModel, FilterModels, FilterRequest};
 use crate::exact::{count_of, units, value_of};
 use crate::graph::{
     AttributeId, Cell, Condition, EVERYONE, Graph, Hop, Key, KindId, MEMBERS, NodeId, RelationId, Sight,
@@ -14,7 +15,6 @@ use crate::graph::{
 
 use crate::vector::Space;
 
-use super::neighbors::{NeighborModel, NeighborRequest};
 use super::term_weights::TermCounts;
 
 /// A statistic that a signal wants.
@@ -28,8 +28,8 @@ pub(crate) enum ModelRequest {
     Pattern(PatternRequest),
     /// How many nodes have each term of a space.
     Terms { space: TermSpaceId },
-    /// Which items with a past are most similar to each item.
-    Neighbors(NeighborRequest),
+    /// What nodes with the same past did.
+    Filter(FilterRequest),
 }
 
 /// What a pattern model looks at.
@@ -91,8 +91,18 @@ pub struct Models {
     patterns: BTreeMap<String, Arc<PatternModel>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     terms: BTreeMap<String, Arc<TermCounts>>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    neighbors: BTreeMap<String, Arc<NeighborModel>>,
+    /// Too large for JSON: snapshots hold them in sections of their own, and only their digests count here.
+    #[serde(skip)]
+    pub(crate) filters: FilterModels,
+}
+
+/// What models are fitted to.
+#[derive(Clone, Copy)]
+pub(crate) struct FitInput<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) spaces: &'a [Space],
+    /// Term counts by space, those that were asked for before.
+    pub(crate) terms: &'a BTreeMap<String, Arc<TermCounts>>,
 }
 
 /// The degree of a node that the model has not seen: the least that can connect two others.
@@ -103,15 +113,49 @@ impl Models {
     #[must_use]
     pub fn version(&self) -> String {
         // Maps are sorted and doubles print in shortest form: the same content gives the same text.
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        let mut hash = Sha256::new_with_prefix(serde_json::to_vec(self).unwrap_or_default());
+        for (name, model) in &self.filters {
+            hash.update(format!("{name}\n{}\n", model.digest));
+        }
+        hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
     pub(crate) fn fit(graph: &Graph, spaces: &[Space], requests: &[ModelRequest]) -> Self {
+        Self::fit_with(graph, spaces, requests, &FilterRequest::fit)
+    }
+
+    /// As [`Models::fit`], where filter models start from those fitted to an earlier version of the graph.
+    pub(crate) fn refit(
+        &self,
+        before: &Graph,
+        graph: &Graph,
+        spaces: &[Space],
+        requests: &[ModelRequest],
+    ) -> Self {
+        Self::fit_with(graph, spaces, requests, &|request, input| match self
+            .filters
+            .get(&request.name(before))
+        {
+            Some(model) => request.refit(before, model, input),
+            None => request.fit(input),
+        })
+    }
+
+    fn fit_with(
+        graph: &Graph,
+        spaces: &[Space],
+        requests: &[ModelRequest],
+        fit_filter: &dyn Fn(&FilterRequest, FitInput<'_>) -> FilterModel,
+    ) -> Self {
         let mut models = Self::default();
         for request in requests {
             let name = request.name(graph);
             match request {
+                ModelRequest::Filter(filter) => {
+                    let input = FitInput { graph, spaces, terms: &models.terms };
+                    let fit = || Arc::new(fit_filter(filter, input));
+                    models.filters.entry(name).or_insert_with(fit);
+                }
                 ModelRequest::Degree { relation, reversed } => {
                     models
                         .degrees
@@ -126,12 +170,6 @@ impl Models {
                 }
                 ModelRequest::Terms { space } => {
                     models.terms.entry(name).or_insert_with(|| Arc::new(fit_terms(graph, *space)));
-                }
-                ModelRequest::Neighbors(request) => {
-                    let terms = &models.terms;
-                    let fit =
-                        || Arc::new(request.fit(graph, spaces, &|space| terms.get(space).map(Arc::as_ref)));
-                    models.neighbors.entry(name).or_insert_with(fit);
                 }
             }
         }
@@ -154,10 +192,6 @@ impl Models {
 
     pub(crate) fn terms(&self, space: &str) -> Option<&TermCounts> {
         self.terms.get(space).map(Arc::as_ref)
-    }
-
-    pub(crate) fn neighbors(&self, graph: &Graph, request: &NeighborRequest) -> Option<&NeighborModel> {
-        self.neighbors.get(&request.name(graph)).map(Arc::as_ref)
     }
 }
 
@@ -186,8 +220,8 @@ impl ModelRequest {
                 let kind = &schema.kinds()[kind.index()];
                 format!("{}.{}", kind.name, kind.attributes.name(*attribute))
             }
-            Self::Neighbors(request) => request.name(graph),
             Self::Terms { space } => schema.term_spaces()[space.index()].name.clone(),
+            Self::Filter(filter) => filter.name(graph),
             Self::Pattern(pattern) => {
                 let outcome = relation(pattern.outcome);
                 let conditions = serde_json::to_string(&pattern.conditions).unwrap_or_default();

@@ -1,15 +1,17 @@
-//! The items most similar to each item among those with a past: what `propagate` fits.
+//! `filter` with `model = "propagation"`: what past items say for items like them, also for those nobody has touched.
 //!
-//! Source: k nearest neighbors of an item, as in Sarwar et al., "Item-based collaborative filtering recommendation
-//! algorithms", WWW 2001, by content instead of ratings, so that an item nobody has touched has neighbors too.
+//! Source: item-based nearest neighbors (Sarwar, Karypis, Konstan & Riedl, "Item-based collaborative filtering
+//! recommendation algorithms", WWW 2001), by content instead of ratings: the value of item j for user u is the sum
+//! over the k items i with a past that are most similar to j of `similarity(i, j)^power * x_ui`.
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
-use serde::{Deserialize, Serialize};
 
-use super::models::{ANY_MEMBER, is_public, node_ids};
+use super::filter_model::FilterRequest;
+use super::models::{ANY_MEMBER, FitInput, is_public, node_ids};
 use super::term_weights::{TermCounts, TermWeights};
 use crate::exact::{count_of, narrow, units, value_of};
-use crate::graph::{Graph, Hop, Key, KindId, NodeId, RelationId, Sight, SpaceId, TermSpaceId};
+use crate::filtering::{ItemRows, weight_units};
+use crate::graph::{Graph, Hop, Key, KindId, NodeId, Sight, SpaceId, TermSpaceId};
 use crate::vector::{Kernel, NewVector, Scan, Space, VectorChange};
 
 /// Where items are compared.
@@ -18,147 +20,101 @@ pub(crate) enum Likeness {
     /// By the cosine of vectors, once the mean of the items with a past is taken away if `centered`.
     Vectors { space: SpaceId, centered: bool },
     /// By the cosine of tf-idf vectors.
-    Terms { space: TermSpaceId },
+    Terms(TermSpaceId),
 }
 
-/// What a neighbor model looks at.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct NeighborRequest {
-    /// The relation that gives items a past.
-    pub(crate) relation: RelationId,
-    /// Whether items are its sources.
-    pub(crate) reversed: bool,
+impl Likeness {
+    /// The power of a similarity when the matcher does not say: texts that share no term are at 0 already.
+    pub(crate) fn similarity_power(self) -> f64 {
+        match self {
+            Self::Vectors { .. } => 2.0,
+            Self::Terms(_) => 1.0,
+        }
+    }
+}
+
+/// Which items speak for an item, and how much.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct PropagationParams {
     pub(crate) likeness: Likeness,
     pub(crate) neighbors: usize,
-    /// A neighbor weighs its similarity to this power.
-    pub(crate) exponent: f64,
+    pub(crate) similarity_power: f64,
 }
 
-/// For each item with a past the items that it is a neighbor of, as sparse rows by key.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct NeighborModel {
-    /// Rising: positions are the numbers of rows and targets.
-    keys: Vec<Key>,
-    /// Row r is `offsets[r]..offsets[r + 1]` of the others.
-    offsets: Vec<usize>,
-    /// Rising in each row.
-    targets: Vec<u32>,
-    /// In units of 2^-24.
-    weights: Vec<u64>,
-}
+impl PropagationParams {
+    /// Neighbors of an item when the matcher does not say.
+    pub(crate) const NEIGHBORS: usize = 100;
 
-impl NeighborModel {
-    pub(crate) fn row(&self, key: &Key) -> Option<usize> {
-        self.keys.binary_search(key).ok()
-    }
-
-    pub(crate) fn key(&self, row: usize) -> &Key {
-        &self.keys[row]
-    }
-
-    pub(crate) fn row_count(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// Rows and weights in units of 2^-24 of what the item of a row is a neighbor of. Empty in a damaged model.
-    pub(crate) fn targets(&self, row: usize) -> impl Iterator<Item = (u32, u64)> {
-        let range = match self.offsets.get(row..row + 2) {
-            Some([first, end]) if first <= end => *first..*end,
-            _ => 0..0,
-        };
-        let targets = self.targets.get(range.clone()).unwrap_or_default();
-        let weights = self.weights.get(range).unwrap_or_default();
-        let known = self.keys.len();
-        let pairs = targets.iter().copied().zip(weights.iter().copied());
-        pairs.filter(move |(target, _)| (*target as usize) < known)
-    }
-}
-
-impl NeighborRequest {
     pub(crate) fn name(&self, graph: &Graph) -> String {
         let schema = graph.schema();
-        let relation = &schema.relations()[self.relation.index()].name;
-        let of = match self.likeness {
-            Likeness::Vectors { space, centered } => {
-                format!("{}{}", schema.spaces()[space.index()].name, if centered { " centered" } else { "" })
-            }
-            Likeness::Terms { space } => schema.term_spaces()[space.index()].name.clone(),
+        let (space, centered) = match self.likeness {
+            Likeness::Vectors { space, centered } => (&schema.spaces()[space.index()].name, centered),
+            Likeness::Terms(space) => (&schema.term_spaces()[space.index()].name, false),
         };
-        let side = if self.reversed { "sources" } else { "targets" };
-        format!("{} of {side} of {relation} in {of}, power {}", self.neighbors, self.exponent)
+        let Self { neighbors, similarity_power, .. } = self;
+        format!("in {space} centered {centered} neighbors {neighbors} power {similarity_power}")
     }
 
-    fn kind(&self, graph: &Graph) -> KindId {
-        let relation = &graph.schema().relations()[self.relation.index()];
-        if self.reversed { relation.from } else { relation.to }
-    }
-
-    /// Fits the model to what members may read; exact, the same bits for any number of threads.
+    /// Keys of the items that members may read, and what each of them that has a past says for each other one.
     ///
-    /// `counts` knows the fitted term counts of a space by name.
-    pub(crate) fn fit<'a>(
-        &self,
-        graph: &Graph,
-        spaces: &[Space],
-        counts: &dyn Fn(&str) -> Option<&'a TermCounts>,
-    ) -> NeighborModel {
-        let kind = self.kind(graph);
+    /// Exact, the same bits for any number of threads. O(items * items with a past * dimension) for vectors, for terms
+    /// the sum over items and their terms of the items with a past that have them.
+    pub(super) fn fit(&self, request: &FilterRequest, input: FitInput<'_>) -> (Vec<Key>, ItemRows) {
+        let graph = input.graph;
+        let kind = request.item_kind(graph);
         let nodes = graph.nodes(kind);
         let sight = Sight::new(&ANY_MEMBER, graph.audiences());
-        let hop = Hop::new(graph, self.relation, !self.reversed, Vec::new(), sight, false);
-        let mut past = vec![false; nodes.node_count()];
-        let public: Vec<NodeId> =
+        let hop = Hop::new(graph, request.relation, !request.reversed, Vec::new(), sight, false);
+        let mut items: Vec<NodeId> =
             node_ids(graph, kind).filter(|node| is_public(nodes.audience(*node))).collect();
-        public.iter().for_each(|node| past[node.index()] = hop.visible_degree(node.index()) > 0);
+        items.sort_unstable_by(|a, b| nodes.key(*a).cmp(nodes.key(*b)));
+        let (mut past, mut row_of) = (vec![false; nodes.node_count()], vec![0; nodes.node_count()]);
+        for (row, item) in items.iter().enumerate() {
+            past[item.index()] = hop.visible_degree(item.index()) > 0;
+            row_of[item.index()] = row;
+        }
+        let compared = Compared { graph, kind, items: &items, past: &past, neighbors: self.neighbors };
         let lists = match self.likeness {
             Likeness::Vectors { space, centered } => {
-                self.by_vectors(graph, &spaces[space.index()], &public, &past, centered)
+                compared.by_vectors(&input.spaces[space.index()], centered)
             }
-            Likeness::Terms { space } => {
-                let counts = counts(&graph.schema().term_spaces()[space.index()].name);
-                self.by_terms(graph, space, counts, &public, &past)
+            Likeness::Terms(space) => {
+                let name = &graph.schema().term_spaces()[space.index()].name;
+                compared.by_terms(space, input.terms.get(name).map(AsRef::as_ref))
             }
         };
-        let mut ordered: Vec<usize> = (0..public.len()).collect();
-        ordered.sort_unstable_by_key(|position| nodes.key(public[*position]));
-        let mut row_of = vec![0_u32; nodes.node_count()];
-        for (row, position) in (0_u32..).zip(&ordered) {
-            row_of[public[*position].index()] = row;
-        }
-        let mut rows: Vec<Vec<(u32, u64)>> = vec![Vec::new(); public.len()];
-        for (target, position) in (0_u32..).zip(&ordered) {
-            for (neighbor, similarity) in &lists[*position] {
-                let weight = units(libm::pow(*similarity, self.exponent));
+        let mut rows: Vec<Vec<(u32, i32)>> = vec![Vec::new(); items.len()];
+        for (target, list) in (0_u32..).zip(lists) {
+            for (neighbor, similarity) in list {
+                let weight = weight_units(libm::pow(similarity, self.similarity_power));
                 if weight > 0 {
-                    rows[row_of[neighbor.index()] as usize].push((target, weight));
+                    rows[row_of[neighbor.index()]].push((target, weight));
                 }
             }
         }
-        let mut model = NeighborModel { offsets: vec![0], ..NeighborModel::default() };
-        model.keys = ordered.iter().map(|position| nodes.key(public[*position]).clone()).collect();
-        for row in rows {
-            model.targets.extend(row.iter().map(|(target, _)| target));
-            model.weights.extend(row.iter().map(|(_, weight)| weight));
-            model.offsets.push(model.targets.len());
-        }
-        model
+        (items.iter().map(|item| nodes.key(*item).clone()).collect(), ItemRows::from_rows(rows.into_iter()))
     }
+}
 
-    /// For each public item its neighbors with their similarities, above 0.
-    fn by_vectors(
-        &self,
-        graph: &Graph,
-        space: &Space,
-        public: &[NodeId],
-        past: &[bool],
-        centered: bool,
-    ) -> Vec<Vec<(NodeId, f64)>> {
-        let nodes = graph.nodes(self.kind(graph));
+/// The items to compare.
+struct Compared<'a> {
+    graph: &'a Graph,
+    kind: KindId,
+    items: &'a [NodeId],
+    /// By node.
+    past: &'a [bool],
+    neighbors: usize,
+}
+
+impl Compared<'_> {
+    /// For each item its nearest ones with a past, with similarities above 0.
+    fn by_vectors(&self, space: &Space, centered: bool) -> Vec<Vec<(NodeId, f64)>> {
+        let (nodes, items, past) = (self.graph.nodes(self.kind), self.items, self.past);
         let readable = |node: NodeId| {
             space.vector(node.index()).filter(|(_, audience)| is_public(*audience)).map(|(vector, _)| vector)
         };
         let mean =
-            if centered { mean_of(space.params().dimension, public, past, &readable) } else { Vec::new() };
+            if centered { mean_of(space.params().dimension, items, past, &readable) } else { Vec::new() };
         let change = |node: &NodeId| {
             let vector = readable(*node)?;
             let mut components = vector.to_vec();
@@ -173,8 +129,8 @@ impl NeighborRequest {
             })
         };
         let moved = Space::empty(space.params().clone(), Kernel::detect());
-        let Ok(moved) = moved.with_changes(public.iter().filter_map(change).collect()) else {
-            return vec![Vec::new(); public.len()]; // numbers that are not finite: a damaged snapshot
+        let Ok(moved) = moved.with_changes(items.iter().filter_map(change).collect()) else {
+            return vec![Vec::new(); items.len()]; // numbers that are not finite: a damaged snapshot
         };
         let by_key = |left: usize, right: usize| match (NodeId::from_index(left), NodeId::from_index(right)) {
             (Some(left), Some(right)) => nodes.key(left).cmp(nodes.key(right)),
@@ -201,18 +157,12 @@ impl NeighborRequest {
             near.filter_map(|near| Some((NodeId::from_index(near.node)?, f64::from(near.similarity))))
                 .collect()
         };
-        public.into_par_iter().map(list).collect()
+        items.into_par_iter().map(list).collect()
     }
 
-    fn by_terms(
-        &self,
-        graph: &Graph,
-        space: TermSpaceId,
-        counts: Option<&TermCounts>,
-        public: &[NodeId],
-        past: &[bool],
-    ) -> Vec<Vec<(NodeId, f64)>> {
-        let (nodes, table) = (graph.nodes(self.kind(graph)), graph.term_table(space));
+    fn by_terms(&self, space: TermSpaceId, counts: Option<&TermCounts>) -> Vec<Vec<(NodeId, f64)>> {
+        let (graph, items, past) = (self.graph, self.items, self.past);
+        let (nodes, table) = (graph.nodes(self.kind), graph.term_table(space));
         let weights = TermWeights::of_space(graph, space, counts);
         let vector = |node: NodeId| {
             let mut vector = Vec::new();
@@ -222,7 +172,7 @@ impl NeighborRequest {
             vector
         };
         let mut postings: Vec<Vec<(u32, f64)>> = vec![Vec::new(); graph.terms().count()];
-        for node in public.iter().filter(|node| past[node.index()]) {
+        for node in items.iter().filter(|node| past[node.index()]) {
             for (term, component) in vector(*node) {
                 postings[term as usize].push((node.raw(), component));
             }
@@ -252,19 +202,19 @@ impl NeighborRequest {
             }
             found.into_iter().map(|(sum, neighbor)| (neighbor, value_of(sum))).collect()
         };
-        public.into_par_iter().map_init(|| vec![0; nodes.node_count()], list).collect()
+        items.into_par_iter().map_init(|| vec![0; nodes.node_count()], list).collect()
     }
 }
 
 /// The mean vector of the items with a past, summed in units, so that their order does not count.
 fn mean_of<'a>(
     dimension: usize,
-    public: &[NodeId],
+    items: &[NodeId],
     past: &[bool],
     readable: &impl Fn(NodeId) -> Option<&'a [f32]>,
 ) -> Vec<f64> {
     let (mut above, mut below, mut count) = (vec![0_u64; dimension], vec![0_u64; dimension], 0);
-    for vector in public.iter().filter(|node| past[node.index()]).filter_map(|node| readable(*node)) {
+    for vector in items.iter().filter(|node| past[node.index()]).filter_map(|node| readable(*node)) {
         count += 1;
         for ((above, below), component) in above.iter_mut().zip(&mut below).zip(vector) {
             *above += units(f64::from(*component));

@@ -318,6 +318,7 @@ mod tests {
                     spaces: &[],
                     models: &Models::default(),
                     term_weights: &TermWeights::default(),
+                    filters: &crate::signals::BoundFilters::default(),
                     source: &source,
                     sight: Sight::new(&Viewer::Operator, graph.audiences()),
                     as_of: Timestamp::default(),

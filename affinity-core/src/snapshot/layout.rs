@@ -6,7 +6,7 @@ use crate::graph::Schema;
 /// The first bytes of every snapshot.
 pub(super) const MAGIC: [u8; 8] = *b"AFFINITY";
 /// Version of the format.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Sections start at multiples of this: a cache line.
 pub(super) const ALIGNMENT: usize = 64;
 /// Bytes of the header.
@@ -34,6 +34,11 @@ pub(super) enum Role {
     VectorPages = 15,
     VectorAudiences = 16,
     VectorComponents = 17,
+    Filters = 18,
+    FilterOffsets = 19,
+    FilterTargets = 20,
+    FilterWeights = 21,
+    FilterFactors = 22,
 }
 
 impl Role {
@@ -79,7 +84,15 @@ impl Section {
             [Role::VectorPages, Role::VectorAudiences, Role::VectorComponents]
                 .map(|role| Self::new(role, space))
         });
-        global.map(|role| Self::new(role, 0)).into_iter().chain(kinds).chain(edges).chain(vectors).collect()
+        let filters = [
+            Role::Filters,
+            Role::FilterOffsets,
+            Role::FilterTargets,
+            Role::FilterWeights,
+            Role::FilterFactors,
+        ];
+        let [global, filters] = [global, filters].map(|roles| roles.map(|role| Self::new(role, 0)));
+        global.into_iter().chain(kinds).chain(edges).chain(vectors).chain(filters).collect()
     }
 
     /// What errors call the section.
@@ -112,6 +125,11 @@ impl Section {
             Role::VectorPages => format!("vector pages of {}", space()),
             Role::VectorAudiences => format!("vector audiences of {}", space()),
             Role::VectorComponents => format!("vector components of {}", space()),
+            Role::Filters => "filter models".to_string(),
+            Role::FilterOffsets => "filter offsets".to_string(),
+            Role::FilterTargets => "filter targets".to_string(),
+            Role::FilterWeights => "filter weights".to_string(),
+            Role::FilterFactors => "filter factors".to_string(),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::cursor::Cursor;
 use super::edges::{Array, EdgeSections, Ends};
 use super::error::SnapshotError;
+use super::filters::FilterSections;
 use super::layout::{Entry, Role, Section, check_crc, read_directory, read_header, schema_section};
 use super::map::MappedFile;
 use super::nodes::{Limits, decode_nodes};
@@ -15,10 +16,10 @@ use super::schema_text::check_same;
 use super::terms::{decode_audiences, decode_terms};
 use super::vectors::VectorSections;
 use super::verify::Unverified;
-use crate::engine::Engine;
+use crate::engine::{Engine, bind};
 use crate::graph::{Adjacency, Graph, NodeTable, RelationTable, Schema, TermSpaceSpec, TermTable};
 use crate::matcher::Matcher;
-use crate::signals::{Models, TermWeights};
+use crate::signals::{FilterModels, Models, TermWeights};
 use crate::vector::Space;
 
 impl Engine {
@@ -116,7 +117,7 @@ impl<'a> Sections<'a> {
     fn engine(self, matchers: BTreeMap<String, Matcher>) -> Result<Engine, SnapshotError> {
         let version = self.cursor(Role::EngineVersion, 0);
         let version = version.clone().text_of(self.bytes(Role::EngineVersion, 0).len())?;
-        let models: Models = serde_json::from_slice(self.bytes(Role::Models, 0))
+        let mut models: Models = serde_json::from_slice(self.bytes(Role::Models, 0))
             .map_err(|error| self.cursor(Role::Models, 0).invalid("models", "statistics as JSON", error))?;
         let (terms, audiences) =
             (decode_terms(self.cursor(Role::Terms, 0))?, decode_audiences(self.cursor(Role::Audiences, 0))?);
@@ -138,12 +139,14 @@ impl<'a> Sections<'a> {
         let spaces = self.spaces(&counts, limits)?;
         let schema = Arc::new(self.schema.clone());
         let graph = Graph::from_parts(schema, terms, audiences, nodes, relations, term_tables);
+        models.filters = self.filters()?;
         let version = Arc::from(version);
         let later = self.entries.into_values();
         let later = later.filter(|(_, entry)| entry.section.role.is_verified_later()).collect();
         let unverified = Arc::new(Unverified::new(Arc::clone(self.file), later));
         Ok(Engine {
             term_weights: TermWeights::default().extended(&graph, &models),
+            filters: bind(&graph, &matchers, &models),
             graph: Arc::new(graph),
             spaces,
             matchers: Arc::new(matchers),
@@ -202,6 +205,17 @@ impl<'a> Sections<'a> {
             weights: self.array(Role::EdgeWeights, owner)?,
         };
         sections.decode(ends)
+    }
+
+    fn filters(&self) -> Result<FilterModels, SnapshotError> {
+        let sections = FilterSections {
+            list: self.cursor(Role::Filters, 0),
+            offsets: self.array(Role::FilterOffsets, 0)?,
+            targets: self.array(Role::FilterTargets, 0)?,
+            weights: self.array(Role::FilterWeights, 0)?,
+            factors: self.array(Role::FilterFactors, 0)?,
+        };
+        sections.decode()
     }
 
     fn spaces(&self, node_counts: &[usize], limits: Limits) -> Result<Arc<[Space]>, SnapshotError> {

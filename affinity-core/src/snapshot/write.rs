@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::edges;
 use super::encoder::Encoder;
 use super::error::SnapshotError;
+use super::filters;
 use super::layout::{ALIGNMENT, Entry, HEADER_BYTES, Role, Section, directory_bytes, header_bytes};
 use super::nodes::encode_node_page;
 use super::schema_text::schema_text;
@@ -115,7 +116,13 @@ impl Output {
             self.arrays(Role::VectorAudiences, position, pages().map(|page| page.audiences()))?;
             self.arrays(Role::VectorComponents, position, pages().map(|page| VectorPage::components(page)))?;
         }
-        Ok(())
+        let models = || engine.models().filters.values();
+        let factors = models().filter_map(|model| model.factors.as_ref());
+        self.encoded(Role::Filters, 0, |out| filters::encode_list(&engine.models().filters, out))?;
+        self.arrays(Role::FilterOffsets, 0, models().map(|model| &*model.rows.offsets))?;
+        self.arrays(Role::FilterTargets, 0, models().map(|model| &*model.rows.targets))?;
+        self.arrays(Role::FilterWeights, 0, models().map(|model| &*model.rows.weights))?;
+        self.arrays(Role::FilterFactors, 0, factors.flat_map(|factors| [&*factors.left, &*factors.right]))
     }
 
     /// The sections of one direction of a relation, in the order of `EDGE_ROLES`.

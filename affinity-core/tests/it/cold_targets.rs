@@ -302,7 +302,7 @@ proptest! {
             [("space = 'title'", &cosine), ("space = 'text', centered = true", &dense)];
         for (way, similarity) in ways {
             let signal = format!(
-                "full = 8.0\npropagate = {{ relation = 'LIKES', {way}, neighbors = {neighbors}, exponent = 2.0 }}"
+                "full = 8.0\nfilter = {{ relation = 'LIKES', model = 'propagation', weighted = true, {way}, neighbors = {neighbors}, similarity_power = 2.0 }}"
             );
             let engine = engine("User", &signal, library.changes());
             for source in 0..USER_COUNT {
