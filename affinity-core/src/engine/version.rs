@@ -140,7 +140,7 @@ impl EngineBuilder {
         };
         let spaces: Vec<Space> = self.graph.schema().spaces().iter().map(empty).collect();
         let spaces = with_vectors(&spaces, self.vectors)?;
-        let models = self.models.unwrap_or_else(|| fit(&self.graph, &matchers));
+        let models = self.models.unwrap_or_else(|| fit(&self.graph, &spaces, &matchers));
         Ok(Engine {
             term_weights: TermWeights::default().extended(&self.graph, &models),
             filters: bind(&self.graph, &matchers, &models),
@@ -167,8 +167,8 @@ fn by_name(matchers: Vec<Matcher>) -> Result<BTreeMap<String, Matcher>, EngineEr
     Ok(named)
 }
 
-fn fit(graph: &Graph, matchers: &BTreeMap<String, Matcher>) -> Models {
-    Models::fit(graph, &requests(matchers))
+fn fit(graph: &Graph, spaces: &[Space], matchers: &BTreeMap<String, Matcher>) -> Models {
+    Models::fit(graph, spaces, &requests(matchers))
 }
 
 fn requests(matchers: &BTreeMap<String, Matcher>) -> Vec<ModelRequest> {
@@ -225,9 +225,9 @@ impl Engine {
         let (graph, vectors) = self.graph.with_changes(changes)?;
         let spaces =
             if vectors.is_empty() { Arc::clone(&self.spaces) } else { with_vectors(&self.spaces, vectors)? };
-        let term_weights = self.term_weights.extended(&graph, &self.models);
         let filters = self.filters.rebind(&graph);
-        Ok(Self { graph: Arc::new(graph), spaces, term_weights, filters, ..self.clone() })
+        let term_weights = self.term_weights.extended(&graph, &self.models);
+        Ok(Self { graph: Arc::new(graph), spaces, filters, term_weights, ..self.clone() })
     }
 
     /// The same data with other matchers; statistics are fitted anew only when these ask for some that the former
@@ -246,7 +246,7 @@ impl Engine {
     /// The same data with statistics fitted to it.
     #[must_use]
     pub fn refit(&self) -> Self {
-        self.with_models(fit(&self.graph, &self.matchers))
+        self.with_models(fit(&self.graph, &self.spaces, &self.matchers))
     }
 
     /// As [`Engine::refit`], from the models of `since`, fitted to its data: of local EASE and RP3 models only what
@@ -256,13 +256,18 @@ impl Engine {
     /// refitted.
     #[must_use]
     pub fn refit_changed(&self, since: &Self) -> Self {
-        self.with_models(since.models.refit(&since.graph, &self.graph, &requests(&self.matchers)))
+        self.with_models(since.models.refit(
+            &since.graph,
+            &self.graph,
+            &self.spaces,
+            &requests(&self.matchers),
+        ))
     }
 
     fn with_models(&self, models: Models) -> Self {
         Self {
-            filters: bind(&self.graph, &self.matchers, &models),
             term_weights: TermWeights::default().extended(&self.graph, &models),
+            filters: bind(&self.graph, &self.matchers, &models),
             models_version: models.version().into(),
             models: Arc::new(models),
             ..self.clone()

@@ -52,7 +52,7 @@ impl ItemRows {
     }
 
     /// Rows given one after the other, each with rising targets.
-    pub(super) fn from_rows(rows: impl Iterator<Item = Vec<(u32, i32)>>) -> Self {
+    pub(crate) fn from_rows(rows: impl Iterator<Item = Vec<(u32, i32)>>) -> Self {
         let (mut offsets, mut targets, mut weights) = (vec![0_u64], Vec::new(), Vec::new());
         for row in rows {
             targets.extend(row.iter().map(|(target, _)| *target));
@@ -71,7 +71,7 @@ fn place(offset: u64) -> usize {
 
 /// A weight in units of 2^-24, rounded to nearest; large ones stop at 2^7.
 #[expect(clippy::cast_possible_truncation, reason = "float to integer casts saturate")]
-pub(super) fn weight_units(weight: f64) -> i32 {
+pub(crate) fn weight_units(weight: f64) -> i32 {
     (weight * crate::exact::VALUE_UNITS).round() as i32
 }
 

@@ -29,8 +29,12 @@ pub struct LowPassParams {
     pub neighbors: usize,
     /// Directions kept, at most [`RANK_MAX`].
     pub rank: usize,
-    /// What the ideal low-pass part counts beside the linear one.
+    /// What the linear part counts, sharpened.
+    pub linear: f64,
+    /// What the ideal low-pass part counts.
     pub ideal: f64,
+    /// The power of popularity that the ideal part divides past items by, and multiplies candidates with.
+    pub exponent: f64,
     /// How long the result is sharpened; 0 is not at all.
     pub sharpening: f64,
 }
@@ -115,12 +119,14 @@ fn round(number: f32, bits: i32) -> i16 {
 
 impl LowPassParams {
     /// 256 directions as in GF-CF, sharpened for one unit of time.
-    pub const STANDARD: Self = Self { neighbors: 200, rank: 256, ideal: 0.3, sharpening: 1.0 };
+    pub const STANDARD: Self =
+        Self { neighbors: 200, rank: 256, linear: 1.0, ideal: 0.3, exponent: 0.5, sharpening: 1.0 };
 
     /// The linear part as rows, the rest as factors; the same bits for any number of threads.
     ///
     /// With `P = D^-1/2 R' D_U^-1 R D^-1/2` and its strongest eigenvectors `V` with eigenvalues `l`, a user's row `x`
-    /// gives `x P e^(-t l_min) + x V f V' + ideal * x D^-1/2 V V' D^1/2` with `f = l e^(-t l) - l e^(-t l_min)`.
+    /// gives `linear * (x P e^(-t l_min) + x V f V') + ideal * x D^-e V V' D^e` with `f = l e^(-t l) - l e^(-t l_min)`
+    /// and `e` the exponent.
     /// Linear rows are truncated, and do not hold the item itself.
     #[must_use]
     pub fn fit(&self, interactions: &Interactions) -> (ItemRows, Factors) {
@@ -134,25 +140,31 @@ impl LowPassParams {
         let weakest = directions.strengths.last().copied().unwrap_or(0.0);
         let rest = libm::exp(-self.sharpening * weakest);
         let sharpened =
-            |strength: &f64| narrow(strength * libm::exp(-self.sharpening * strength) - strength * rest);
+            |strength: &f64| narrow(self.linear * strength * (libm::exp(-self.sharpening * strength) - rest));
         let sharpened: Vec<f32> = directions.strengths.iter().map(sharpened).collect();
-        let has_two = self.sharpening != 0.0;
+        let has_two = self.sharpening != 0.0 && self.linear != 0.0;
         let width = directions.count * (1 + usize::from(has_two));
         let (mut left, mut right) = (Vec::new(), Vec::new());
         let ideal = narrow(self.ideal);
-        for (vector, root) in directions.vectors.chunks_exact(directions.count.max(1)).zip(&scaled.right) {
-            left.extend(vector.iter().map(|entry| entry * root));
-            right.extend(vector.iter().map(|entry| entry * ideal / root.max(f32::MIN_POSITIVE)));
+        let powers = interactions.item_totals();
+        let powers =
+            powers.iter().map(|total| narrow(libm::pow(total.max(f64::MIN_POSITIVE), self.exponent)));
+        for (vector, power) in directions.vectors.chunks_exact(directions.count.max(1)).zip(powers) {
+            left.extend(vector.iter().map(|entry| entry / power));
+            right.extend(vector.iter().map(|entry| entry * ideal * power));
             if has_two {
                 left.extend(vector);
                 right.extend(vector.iter().zip(&sharpened).map(|(entry, factor)| entry * factor));
             }
         }
-        (self.linear(&scaled, rest), Factors::quantize(width, &left, &right))
+        (self.linear_rows(&scaled, self.linear * rest), Factors::quantize(width, &left, &right))
     }
 
-    fn linear(&self, scaled: &Scaled<'_>, factor: f64) -> ItemRows {
+    fn linear_rows(&self, scaled: &Scaled<'_>, factor: f64) -> ItemRows {
         let interactions = scaled.interactions;
+        if factor == 0.0 {
+            return ItemRows::from_rows((0..interactions.item_count()).map(|_| Vec::new()));
+        }
         let mut rows = Vec::with_capacity(interactions.item_count());
         Workers::new(|| SparseSums::new(interactions.item_count())).run(
             &all_items(interactions),

@@ -9,11 +9,14 @@ mod rp3;
 mod subspace;
 mod low_pass;
 mod changed;
+#[cfg(test)]
+mod tests;
 
 pub use self::changed::{Correspondence, InteractionsChange};
 pub use self::interactions::{Interactions, InteractionsBuilder, Line};
+pub(crate) use self::item_rows::weight_units;
 pub use self::item_rows::{ItemRows, WEIGHT_BITS};
 pub use self::local_ease::LocalEaseParams;
 pub use self::low_pass::{Factors, LowPassParams, RANK_MAX};
 pub(crate) use self::low_pass::{LEFT_BITS, PRODUCT_BITS_MAX, RIGHT_BITS};
-pub use self::rp3::Rp3Params;
+pub use self::rp3::{RowScale, Rp3Params};

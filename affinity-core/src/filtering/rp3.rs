@@ -18,13 +18,25 @@ pub struct Rp3Params {
     pub alpha: f64,
     /// The power of the target's popularity that its weight is divided by.
     pub beta: f64,
+    /// What a row is divided by.
+    pub rows: RowScale,
+}
+
+/// What each row of an RP3-beta model is divided by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RowScale {
+    /// Its sum: every past item says as much.
+    Sum,
+    /// The popularity of the past item to this power, instead of the first step's probability: 1/2 with a `beta` of 1/2
+    /// is the linear filter of GF-CF.
+    Popularity(f64),
 }
 
 impl Rp3Params {
-    /// 100 targets, plain probabilities, popularity to the power 0.6.
-    pub const STANDARD: Self = Self { neighbors: 100, alpha: 1.0, beta: 0.6 };
+    /// 100 targets, plain probabilities, popularity to the power 0.6, rows that sum to 1.
+    pub const STANDARD: Self = Self { neighbors: 100, alpha: 1.0, beta: 0.6, rows: RowScale::Sum };
 
-    /// Weights from each item to where two steps from it lead, each row summing to about 1.
+    /// Weights from each item to where two steps from it lead.
     ///
     /// The same bits for any number of threads. O(sum of the squared item counts of users).
     #[must_use]
@@ -42,10 +54,10 @@ impl Rp3Params {
 
     fn rows(&self, interactions: &Interactions, items: &[u32]) -> Vec<Vec<(u32, i32)>> {
         let step = |total: f64| if total > 0.0 { libm::pow(1.0 / total, self.alpha) } else { 0.0 };
-        let steps = |totals: Vec<f64>| totals.into_iter().map(step).collect::<Vec<f64>>();
-        let (from_user, from_item) = (steps(interactions.user_totals()), steps(interactions.item_totals()));
-        let rarity = |total: f64| if total > 0.0 { libm::pow(total, -self.beta) } else { 0.0 };
-        let rarity: Vec<f64> = interactions.item_totals().into_iter().map(rarity).collect();
+        let from_user: Vec<f64> = interactions.user_totals().into_iter().map(step).collect();
+        let totals = interactions.item_totals();
+        let rarity = |total: &f64| if *total > 0.0 { libm::pow(*total, -self.beta) } else { 0.0 };
+        let rarity: Vec<f64> = totals.iter().map(rarity).collect();
         let power = |value: f32| libm::pow(f64::from(value), self.alpha);
         let mut rows = Vec::with_capacity(items.len());
         Workers::new(|| SparseSums::new(interactions.item_count())).run(
@@ -54,7 +66,7 @@ impl Rp3Params {
                 let item = item as usize;
                 let line = interactions.users_of(item);
                 for (user, value) in line.entries() {
-                    let mut there = from_item[item] * from_user[user];
+                    let mut there = from_user[user];
                     if !line.values.is_empty() {
                         there *= power(value);
                     }
@@ -65,7 +77,10 @@ impl Rp3Params {
                     }
                 }
                 let mut row = sums.take_best(item, self.neighbors);
-                let total: f64 = row.iter().map(|(_, weight)| weight).sum();
+                let total = match self.rows {
+                    RowScale::Sum => row.iter().map(|(_, weight)| weight).sum(),
+                    RowScale::Popularity(power) => libm::pow(totals[item], power),
+                };
                 row.iter_mut().for_each(|(_, weight)| *weight /= total);
                 row.into_iter().map(|(target, weight)| (target, weight_units(weight))).collect()
             },

@@ -436,7 +436,7 @@ fn resolve_signal(
         built.push((Arc::new(latent), "latent", requests, None));
     }
     if let Some(walk) = spec.walk {
-        built.push((Arc::new(walk.resolve(resolve)?), "walk", Vec::new(), None));
+        built.push((walk.resolve(resolve)?, "walk", Vec::new(), None));
     }
     if let Some(filter) = spec.filter {
         let filter = filter.resolve(resolve)?;

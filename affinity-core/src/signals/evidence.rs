@@ -23,8 +23,9 @@ pub enum Evidence {
     Path {
         /// Source first, match last.
         path: Vec<NodeRef>,
-        /// The relation of each step; `<` before the name when it is walked against its direction. For `filter` the
-        /// last step is no edge, and named after the model.
+        /// The relation of each step; `<` before the name when it is walked against its direction. The last step of
+        /// a `filter` is no edge, and named after the model; that of a `walk` with `steps` is any number of edges,
+        /// and called `walk`.
         relations: Vec<String>,
         /// What the path counts, before calibration: in [0, 1], but for `filter`, where it may be any number.
         strength: f64,
@@ -102,6 +103,11 @@ pub enum Evidence {
         term: String,
         /// In natural logarithms.
         log_odds: f64,
+    },
+    /// How much of a value was left out to save work.
+    Missing {
+        /// The value without the saving is higher by at most this.
+        missing_max: f64,
     },
     /// Given for matching only: it counts, and is not shown.
     Withheld {

@@ -1,6 +1,7 @@
 //! `filter`: what nodes with the same past did (collaborative filtering), by a fitted model.
 //!
-//! Source: local EASE, RP3-beta and graph filtering as `filtering/` describes them, each with its paper.
+//! Source: local EASE, RP3-beta and graph filtering as `filtering/` describes them, propagation over similar content
+//! as `neighbors.rs` does, each with its paper.
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -10,11 +11,12 @@ use super::context::Context;
 use super::evidence::{Evidence, EvidenceList};
 use super::filter_model::{BoundFilter, FilterParams, FilterRequest};
 use super::models::ModelRequest;
+use super::neighbors::{Likeness, PropagationParams};
 use super::resolve::{MatcherError, Name, Resolve};
 use super::shortlist::{Expansion, Shortlist};
 use super::signal::{Reading, Signal};
 use crate::exact::count_of;
-use crate::filtering::{Factors, LocalEaseParams, LowPassParams, RANK_MAX, Rp3Params, WEIGHT_BITS};
+use crate::filtering::{Factors, LocalEaseParams, LowPassParams, RANK_MAX, RowScale, Rp3Params, WEIGHT_BITS};
 use crate::graph::{NodeId, Step};
 
 /// Items of the source that are looked at: the strongest, then the newest.
@@ -26,7 +28,7 @@ const ITEM_UNITS_MAX: f64 = 65_536.0;
 /// Fractional bits of sums over rows: integers, so that no order of summation and no removed term changes the rest.
 const SUM_BITS: u32 = ITEM_BITS + WEIGHT_BITS;
 /// Neighbors of a model at most.
-const NEIGHBORS_MAX: usize = 1_000;
+const NEIGHBORS_MAX: usize = 2_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,6 +36,7 @@ enum Model {
     LocalEase,
     Rp3,
     LowPass,
+    Propagation,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,8 +58,18 @@ pub(crate) struct FilterToml {
     item_power: Option<Spanned<f64>>,
     alpha: Option<Spanned<f64>>,
     beta: Option<Spanned<f64>>,
+    /// Rows are divided by the past item's popularity to this power instead of by their sums.
+    past_power: Option<Spanned<f64>>,
+    /// The space in which propagation compares items, of vectors or of terms.
+    space: Option<Name>,
+    /// A similarity counts to this power.
+    similarity_power: Option<Spanned<f64>>,
+    /// Whether vectors are compared without the mean of the items with a past.
+    centered: Option<Spanned<bool>>,
     rank: Option<Spanned<usize>>,
+    linear: Option<Spanned<f64>>,
     ideal: Option<Spanned<f64>>,
+    exponent: Option<Spanned<f64>>,
     sharpening: Option<Spanned<f64>>,
 }
 
@@ -94,7 +107,11 @@ impl FilterToml {
             ("item_power", &self.item_power, Model::LocalEase),
             ("alpha", &self.alpha, Model::Rp3),
             ("beta", &self.beta, Model::Rp3),
+            ("past_power", &self.past_power, Model::Rp3),
+            ("similarity_power", &self.similarity_power, Model::Propagation),
+            ("linear", &self.linear, Model::LowPass),
             ("ideal", &self.ideal, Model::LowPass),
+            ("exponent", &self.exponent, Model::LowPass),
             ("sharpening", &self.sharpening, Model::LowPass),
         ];
         let stray = fields.into_iter().find(|(_, given, of)| given.is_some() && *of != model);
@@ -103,6 +120,12 @@ impl FilterToml {
         }
         if let Some(rank) = self.rank.as_ref().filter(|_| model != Model::LowPass) {
             return Err(resolve.out_of_range("rank", rank, "a field of the signal's model"));
+        }
+        if let Some(space) = self.space.as_ref().filter(|_| model != Model::Propagation) {
+            return Err(resolve.out_of_range("space", space, "a field of the signal's model"));
+        }
+        if let Some(centered) = self.centered.as_ref().filter(|_| model != Model::Propagation) {
+            return Err(resolve.out_of_range("centered", centered, "a field of the signal's model"));
         }
         let up_to = |field, max: usize, given: &Option<Spanned<usize>>, default| match given {
             Some(given) if *given.get_ref() == 0 || *given.get_ref() > max => {
@@ -134,11 +157,26 @@ impl FilterToml {
                 neighbors: neighbors(Rp3Params::STANDARD.neighbors)?,
                 alpha: number(("alpha", 4.0), &self.alpha, Rp3Params::STANDARD.alpha)?,
                 beta: number(("beta", 4.0), &self.beta, Rp3Params::STANDARD.beta)?,
+                rows: match &self.past_power {
+                    None => RowScale::Sum,
+                    given => RowScale::Popularity(number(("past_power", 4.0), given, 0.0)?),
+                },
             }),
+            Model::Propagation => {
+                let likeness = self.likeness(resolve)?;
+                let standard = likeness.similarity_power();
+                FilterParams::Propagation(PropagationParams {
+                    likeness,
+                    neighbors: neighbors(PropagationParams::NEIGHBORS)?,
+                    similarity_power: number(("similarity_power", 8.0), &self.similarity_power, standard)?,
+                })
+            }
             Model::LowPass => FilterParams::LowPass(LowPassParams {
                 neighbors: neighbors(LowPassParams::STANDARD.neighbors)?,
                 rank: up_to("rank", RANK_MAX, &self.rank, LowPassParams::STANDARD.rank)?,
+                linear: number(("linear", 100.0), &self.linear, LowPassParams::STANDARD.linear)?,
                 ideal: number(("ideal", 100.0), &self.ideal, LowPassParams::STANDARD.ideal)?,
+                exponent: number(("exponent", 2.0), &self.exponent, LowPassParams::STANDARD.exponent)?,
                 sharpening: number(
                     ("sharpening", 10.0),
                     &self.sharpening,
@@ -146,6 +184,26 @@ impl FilterToml {
                 )?,
             }),
         })
+    }
+}
+
+impl FilterToml {
+    fn likeness(&self, resolve: &Resolve<'_>) -> Result<Likeness, MatcherError> {
+        let Some(name) = &self.space else {
+            let at = Spanned::new(self.model.span(), "propagation");
+            return Err(resolve.out_of_range("model", &at, "a `space` beside it"));
+        };
+        let centered = self.centered.as_ref().filter(|centered| *centered.get_ref());
+        match (resolve.schema.term_space(name.get_ref()), centered) {
+            (Some(_), Some(centered)) => {
+                Err(resolve.out_of_range("centered", centered, "false for a space of terms"))
+            }
+            (Some(_), None) => Ok(Likeness::Terms(resolve.term_space("space", name, resolve.to)?)),
+            (None, centered) => {
+                let space = resolve.space("space", name, resolve.to)?;
+                Ok(Likeness::Vectors { space, centered: centered.is_some() })
+            }
+        }
     }
 }
 
@@ -166,7 +224,14 @@ fn number(
 
 impl Filter {
     pub(crate) fn model_requests(&self) -> Vec<ModelRequest> {
-        vec![ModelRequest::Filter(self.request.clone())]
+        // Term counts come first: propagation is fitted with them.
+        let counts = match self.request.params {
+            FilterParams::Propagation(PropagationParams { likeness: Likeness::Terms(space), .. }) => {
+                Some(ModelRequest::Terms { space })
+            }
+            _ => None,
+        };
+        counts.into_iter().chain([ModelRequest::Filter(self.request.clone())]).collect()
     }
 
     /// The source's items that the model knows, the strongest and newest when there are too many.
@@ -261,24 +326,26 @@ fn scaled(units: i64, bits: i32) -> f64 {
     libm::ldexp(units as f64, -bits)
 }
 
-impl FilterReading<'_> {
-    /// The value of a sum over rows and of a product with factors: both exact, and so is their sum.
-    fn value(factors: Option<&Factors>, row: usize, sum: i64, left: &[i64]) -> f64 {
-        let linear = scaled(sum, SUM_BITS.cast_signed());
-        factors.map_or(linear, |factors| {
-            let bits = ITEM_BITS.cast_signed() + factors.product_bits(row);
-            linear + scaled(product(left, factors.right(row)), bits)
-        })
-    }
+/// The value of a sum over rows and of a product with the row's right factors: both exact, and so is their sum.
+fn value(factors: Option<&Factors>, row: usize, sum: i64, product: impl FnOnce(&[i16]) -> i64) -> f64 {
+    let linear = scaled(sum, SUM_BITS.cast_signed());
+    factors.map_or(linear, |factors| {
+        let bits = ITEM_BITS.cast_signed() + factors.product_bits(row);
+        linear + scaled(product(factors.right(row)), bits)
+    })
+}
 
+impl FilterReading<'_> {
     /// What one item of the source says for the item of a row.
-    fn share(&self, bound: &BoundFilter, item: &Item, row: u32) -> f64 {
+    fn share(bound: &BoundFilter, item: &Item, row: u32) -> f64 {
         let weight = bound.model.rows.weight(item.row, row).unwrap_or(0);
         let factors = bound.model.factors.as_ref();
-        let left: Vec<i64> = factors.map_or_else(Vec::new, |factors| {
-            factors.left(item.row).iter().map(|factor| item.units * i64::from(*factor)).collect()
-        });
-        Self::value(factors, row as usize, item.units * i64::from(weight), &left)
+        value(factors, row as usize, item.units * i64::from(weight), |right| {
+            let products = factors.map_or(&[][..], |factors| factors.left(item.row)).iter().zip(right);
+            let sum: i64 =
+                products.map(|(left, right)| i64::from(i32::from(*left) * i32::from(*right))).sum();
+            sum * item.units
+        })
     }
 }
 
@@ -302,7 +369,7 @@ impl Reading for FilterReading<'_> {
             if let Some(row) = bound.row(*candidate) {
                 let sum = self.sums.signed(row as usize);
                 if sum != 0 || factors.is_some() {
-                    *raw = Self::value(factors, row as usize, sum, &self.left).max(0.0);
+                    *raw = value(factors, row as usize, sum, |right| product(&self.left, right)).max(0.0);
                 }
             }
         }
@@ -311,7 +378,7 @@ impl Reading for FilterReading<'_> {
     fn evidence(&self, candidate: NodeId, limit: usize) -> EvidenceList {
         let row = self.bound.and_then(|bound| Some((bound, bound.row(candidate)?)));
         let Some((bound, row)) = row else { return EvidenceList::default() };
-        let shares = self.items.iter().map(|item| (item, self.share(bound, item, row)));
+        let shares = self.items.iter().map(|item| (item, Self::share(bound, item, row)));
         let mut shares: Vec<(&Item, f64)> = shares.filter(|(_, share)| *share != 0.0).collect();
         // Rows are in the order of keys.
         shares.sort_unstable_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.row.cmp(&b.0.row)));
@@ -332,5 +399,276 @@ impl Reading for FilterReading<'_> {
 
     fn release(self: Box<Self>, scratch: &mut Scratch) {
         scratch.give(self.sums);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use crate::graph::{Audience, NodeId, Sight};
+    use crate::signals::{Context, Evidence, Reading, Scratch, Source};
+    use crate::{
+        AdHocSource, Change, EdgeKey, EdgeRecord, Engine, Key, Link, Matcher, NodeRecord, Query, Schema,
+        Timestamp, Viewer,
+    };
+
+    const SCHEMA: &str = "name = 'tiny'\n[kinds.User]\n[kinds.Item]\n[relations.LIKES]\nfrom = 'User'\nto = 'Item'\nweighted = true";
+    const MODELS: [&str; 4] = [
+        "model = 'local_ease', ridge = 0.5, neighbors = 3, weighted = true",
+        "model = 'rp3'",
+        "model = 'rp3', past_power = 0.5, neighbors = 4",
+        "model = 'low_pass', rank = 3, source_power = 0.5",
+    ];
+
+    fn matcher(model: &str) -> Matcher {
+        let text = format!(
+            "name = 'm'\nfrom = 'User'\nto = 'Item'\ncandidates = [{{ signal = 'past', cap = 3 }}]
+             signals = [{{ name = 'past', weight = 1, full = 4.0, filter = {{ relation = 'LIKES', {model} }} }}]"
+        );
+        Matcher::from_toml(&text, "m.toml", &Schema::from_toml(SCHEMA).unwrap()).unwrap()
+    }
+
+    fn node(kind: &str, key: String, audience: Audience) -> Change {
+        Change::PutNode {
+            kind: kind.into(),
+            key: key.into(),
+            record: NodeRecord { audience, ..NodeRecord::default() },
+        }
+    }
+
+    fn edge(user: usize, item: usize) -> EdgeKey {
+        EdgeKey {
+            relation: "LIKES".into(),
+            source: format!("u{user}").into(),
+            target: format!("i{item}").into(),
+            origin: None,
+        }
+    }
+
+    fn like(user: usize, item: usize, weight: f32) -> Change {
+        Change::PutEdge { edge: edge(user, item), record: EdgeRecord { weight, ..EdgeRecord::default() } }
+    }
+
+    fn everyone(users: usize, items: usize) -> impl Iterator<Item = Change> {
+        let users = (0..users).map(|user| node("User", format!("u{user}"), Audience::Everyone));
+        users.chain((0..items).map(|item| node("Item", format!("i{item}"), Audience::Everyone)))
+    }
+
+    fn build(model: &str, changes: impl IntoIterator<Item = Change>) -> Engine {
+        let builder = Engine::builder(Schema::from_toml(SCHEMA).unwrap()).matcher(matcher(model));
+        builder.apply(changes).unwrap().build().unwrap()
+    }
+
+    /// What a user's reading gives.
+    fn read<T>(
+        engine: &Engine,
+        user: &str,
+        ask: impl FnOnce(&dyn Reading, &dyn Fn(&str) -> Option<NodeId>) -> T,
+    ) -> T {
+        let matcher = &engine.matchers["m"];
+        let user = engine.graph.nodes(matcher.from).find(&Key::from(user)).unwrap();
+        let source = Source::of_node(&engine.graph, matcher.from, user);
+        let context = Context {
+            graph: &engine.graph,
+            spaces: &engine.spaces,
+            models: &engine.models,
+            filters: &engine.filters,
+            source: &source,
+            sight: Sight::new(&Viewer::Anonymous, engine.graph.audiences()),
+            as_of: Timestamp::default(),
+            to: matcher.to,
+            cancelled: &|| false,
+        };
+        let reading = matcher.signals[0].signal.read(context, &mut Scratch::default());
+        ask(reading.as_ref(), &|key| engine.graph.nodes(matcher.to).find(&Key::from(key)))
+    }
+
+    /// The raw value of an item, and what each past item says for it.
+    fn raw_and_shares(engine: &Engine, user: &str, item: &str) -> (f64, Vec<(String, f64)>) {
+        read(engine, user, |reading, find| {
+            let Some(item) = find(item) else { return (f64::NAN, Vec::new()) };
+            let mut raw = [f64::NAN];
+            reading.measure(&[item], &mut raw);
+            let list = reading.evidence(item, usize::MAX);
+            let share = |evidence: &Evidence| match evidence {
+                Evidence::Path { path, strength, .. } => (path[1].id.to_string(), *strength),
+                other => panic!("{other:?}"),
+            };
+            (raw[0], list.items.iter().map(share).collect())
+        })
+    }
+
+    fn likes() -> impl Strategy<Value = BTreeSet<(usize, usize)>> {
+        proptest::collection::btree_set((0_usize..7, 0_usize..8), 4..30)
+    }
+
+    fn weight_of(user: usize, item: usize) -> f32 {
+        [0.25, 0.5, 1.0, 1.3][(user * 3 + item) % 4]
+    }
+
+    fn with_likes(likes: &BTreeSet<(usize, usize)>) -> Vec<Change> {
+        let edges = likes.iter().map(|(user, item)| like(*user, *item, weight_of(*user, *item)));
+        everyone(7, 8).chain(edges).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn evidence_sums_to_the_raw_score_and_says_what_removal_changes(likes in likes(), model in 0_usize..3) {
+            let engine = build(MODELS[model], with_likes(&likes));
+            let (user, item) = *likes.first().unwrap();
+            let removed = engine.update([Change::RemoveEdge { edge: edge(user, item) }]).unwrap();
+            for candidate in 0..8 {
+                let (user, candidate) = (format!("u{user}"), format!("i{candidate}"));
+                let (raw, shares) = raw_and_shares(&engine, &user, &candidate);
+                let sum: f64 = shares.iter().map(|(_, share)| share).sum();
+                prop_assert_eq!(if raw.is_nan() { 0.0 } else { raw }, sum.max(0.0));
+                let (raw_after, shares_after) = raw_and_shares(&removed, &user, &candidate);
+                let sum_after: f64 = shares_after.iter().map(|(_, share)| share).sum();
+                prop_assert_eq!(if raw_after.is_nan() { 0.0 } else { raw_after }, sum_after.max(0.0));
+                let of_it = shares.iter().find(|(name, _)| *name == format!("i{item}"));
+                prop_assert_eq!(sum - of_it.map_or(0.0, |(_, share)| *share), sum_after);
+            }
+        }
+
+        #[test]
+        fn low_pass_evidence_sums_to_the_raw_score(likes in likes()) {
+            let engine = build(MODELS[3], with_likes(&likes));
+            for candidate in 0..8 {
+                let (raw, shares) = raw_and_shares(&engine, "u0", &format!("i{candidate}"));
+                let sum: f64 = shares.iter().map(|(_, share)| share).sum();
+                prop_assert_eq!(if raw.is_nan() { 0.0 } else { raw }, sum.max(0.0));
+            }
+        }
+
+        #[test]
+        fn models_do_not_depend_on_the_order_of_loading(likes in likes(), model in 0_usize..4) {
+            let mut changes = with_likes(&likes);
+            let engine = build(MODELS[model], changes.clone());
+            changes.reverse();
+            let reversed = build(MODELS[model], changes);
+            prop_assert_eq!(engine.models(), reversed.models());
+            for user in 0..7 {
+                let query = Query::new("m", format!("u{user}"));
+                prop_assert_eq!(engine.recommend(&query).unwrap(), reversed.recommend(&query).unwrap());
+            }
+        }
+
+        #[test]
+        fn expansion_finds_the_best_by_brute_force(likes in likes(), model in 0_usize..3) {
+            let engine = build(MODELS[model], with_likes(&likes));
+            let mut all: Vec<(f64, String)> = (0..8)
+                .map(|item| format!("i{item}"))
+                .map(|item| (raw_and_shares(&engine, "u1", &item).0, item))
+                .filter(|(raw, _)| *raw > 0.0)
+                .collect();
+            all.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+            all.truncate(3);
+            let mut expected: Vec<String> = all.into_iter().map(|(_, item)| item).collect();
+            expected.sort();
+            let found = read(&engine, "u1", |reading, _| reading.expand(3, &|_| true).candidates);
+            let nodes = engine.graph.nodes(engine.matchers["m"].to);
+            let mut found: Vec<String> = found.into_iter().map(|node| nodes.key(node).to_string()).collect();
+            found.sort();
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn refitting_what_changed_equals_refitting_all(
+            likes in likes(),
+            added in proptest::collection::vec((0_usize..9, 0_usize..10), 0..3),
+            hidden in 0_usize..16,
+            model in 0_usize..4,
+        ) {
+            let engine = build(MODELS[model], with_likes(&likes));
+            let (user, item) = *likes.last().unwrap();
+            let mut changes = vec![Change::RemoveEdge { edge: edge(user, item) }];
+            changes.extend(everyone(9, 10));
+            changes.extend(added.iter().map(|(user, item)| like(*user, *item, 0.7)));
+            changes.push(node("Item", format!("i{hidden}"), Audience::Principals(BTreeSet::new())));
+            let updated = engine.update(changes).unwrap();
+            let (part, whole) = (updated.refit_changed(&engine), updated.refit());
+            prop_assert_eq!(part.models(), whole.models());
+            prop_assert_eq!(part.models().version(), whole.models().version());
+        }
+
+        #[test]
+        fn snapshots_keep_models(likes in likes(), model in 0_usize..4) {
+            let engine = build(MODELS[model], with_likes(&likes));
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("engine.affinity");
+            engine.save(&path).unwrap();
+            let opened = Engine::open(&path, Schema::from_toml(SCHEMA).unwrap(), [matcher(MODELS[model])]).unwrap();
+            prop_assert_eq!(opened.models(), engine.models());
+            prop_assert_eq!(opened.models().version(), engine.models().version());
+            let ask = |engine: &Engine| engine.recommend(&Query::new("m", "u1")).unwrap().matches;
+            prop_assert_eq!(ask(&opened), ask(&engine));
+        }
+    }
+
+    fn small() -> Engine {
+        let likes = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2), (3, 0)];
+        build(MODELS[1], with_likes(&BTreeSet::from(likes)))
+    }
+
+    #[test]
+    fn negative_weights_are_clipped_only_in_the_sum() {
+        // b follows a, and c comes with b but without a: a speaks against c, b for it.
+        let likes =
+            [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (3, 1), (3, 2), (4, 1), (4, 2), (5, 0), (5, 2)];
+        let changes = everyone(6, 3).chain(likes.map(|(user, item)| like(user, item, 1.0)));
+        let engine = build("model = 'local_ease', ridge = 0.1, user_power = 0.0", changes);
+        let (raw, shares) = raw_and_shares(&engine, "u0", "i2");
+        assert!(shares.iter().any(|(_, share)| *share < 0.0), "{shares:?}");
+        assert_eq!(raw, shares.iter().map(|(_, share)| share).sum::<f64>().max(0.0));
+    }
+
+    #[test]
+    fn new_nodes_and_described_sources_score_without_a_refit() {
+        let engine = small();
+        let new = [node("User", "u9".into(), Audience::Everyone), like(9, 0, 1.0), like(9, 2, 1.0)];
+        let updated = engine.update(new).unwrap();
+        let of_node = updated.recommend(&Query::new("m", "u9")).unwrap();
+        assert_eq!(of_node.header.models_version, engine.models().version());
+        let link = |key: &str| Link {
+            relation: "LIKES".into(),
+            reversed: false,
+            key: key.into(),
+            weight: 1.0,
+            at: None,
+        };
+        let links = ["i0", "i2"].map(link);
+        let described = AdHocSource { links: links.into(), ..AdHocSource::default() };
+        let of_links = engine.recommend(&Query::ad_hoc("m", described)).unwrap();
+        let scores = |answer: &crate::Answer| {
+            answer.matches.iter().map(|found| (found.id.clone(), found.score)).collect::<Vec<_>>()
+        };
+        assert!(!of_node.matches.is_empty());
+        assert_eq!(scores(&of_node), scores(&of_links));
+    }
+
+    #[test]
+    fn items_hidden_from_the_viewer_contribute_nothing() {
+        let engine = small();
+        let secret = Audience::Principals(BTreeSet::from(["team".to_string()]));
+        let hidden = engine.update([node("Item", "i0".into(), secret)]).unwrap();
+        let (_, shares) = raw_and_shares(&engine, "u0", "i2");
+        let (raw, shares_hidden) = raw_and_shares(&hidden, "u0", "i2");
+        assert_eq!(shares.len(), 2);
+        assert_eq!(shares_hidden.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["i1"]);
+        assert_eq!(raw, shares_hidden[0].1);
+        assert_ne!(hidden.refit().models(), engine.models(), "nor does a fit count them");
+    }
+
+    #[test]
+    fn a_field_of_another_model_is_refused() {
+        let text = "name = 'm'\nfrom = 'User'\nto = 'Item'\ncandidates = [{ signal = 'past', cap = 3 }]\nsignals = [{ name = 'past', weight = 1, filter = { relation = 'LIKES', model = 'rp3', rank = 3 } }]";
+        let error = Matcher::from_toml(text, "m.toml", &Schema::from_toml(SCHEMA).unwrap()).unwrap_err();
+        assert!(matches!(error, crate::MatcherError::OutOfRange { line: 5, field: "rank", .. }), "{error:?}");
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::models::{ANY_MEMBER, Models, is_public, node_ids};
+use super::models::{ANY_MEMBER, FitInput, Models, is_public, node_ids};
+use super::neighbors::PropagationParams;
 use crate::filtering::{
     Correspondence, Factors, Interactions, InteractionsBuilder, InteractionsChange, ItemRows,
     LocalEaseParams, LowPassParams, Rp3Params,
@@ -34,6 +35,7 @@ pub(crate) enum FilterParams {
     LocalEase(LocalEaseParams),
     Rp3(Rp3Params),
     LowPass(LowPassParams),
+    Propagation(PropagationParams),
 }
 
 impl FilterParams {
@@ -42,6 +44,7 @@ impl FilterParams {
             Self::LocalEase(_) => "local_ease",
             Self::Rp3(_) => "rp3",
             Self::LowPass(_) => "low_pass",
+            Self::Propagation(_) => "propagation",
         }
     }
 }
@@ -62,37 +65,55 @@ impl FilterRequest {
             }) => format!(
                 "neighbors {neighbors} ridge {ridge} relative {relative_ridge} user {user_power} item {item_power}"
             ),
-            FilterParams::Rp3(Rp3Params { neighbors, alpha, beta }) => {
-                format!("neighbors {neighbors} alpha {alpha} beta {beta}")
+            FilterParams::Rp3(Rp3Params { neighbors, alpha, beta, rows }) => {
+                format!("neighbors {neighbors} alpha {alpha} beta {beta} rows {rows:?}")
             }
-            FilterParams::LowPass(LowPassParams { neighbors, rank, ideal, sharpening }) => {
-                format!("neighbors {neighbors} rank {rank} ideal {ideal} sharpening {sharpening}")
+            FilterParams::Propagation(params) => params.name(graph),
+            FilterParams::LowPass(LowPassParams { neighbors, rank, linear, ideal, exponent, sharpening }) => {
+                format!(
+                    "neighbors {neighbors} rank {rank} linear {linear} ideal {ideal} exponent {exponent} \
+                     sharpening {sharpening}"
+                )
             }
         };
         format!("{relation} of {users} in {values}: {} {params}", self.params.model())
     }
 
-    fn item_kind(&self, graph: &Graph) -> KindId {
+    pub(super) fn item_kind(&self, graph: &Graph) -> KindId {
         let declared = &graph.schema().relations()[self.relation.index()];
         if self.reversed { declared.from } else { declared.to }
     }
 
-    pub(crate) fn fit(&self, graph: &Graph) -> FilterModel {
-        let table = Table::read(graph, self);
-        let (rows, factors) = match &self.params {
-            FilterParams::LocalEase(params) => (params.fit(&table.interactions), None),
-            FilterParams::Rp3(params) => (params.fit(&table.interactions), None),
+    pub(crate) fn fit(&self, input: FitInput<'_>) -> FilterModel {
+        let table = || Table::read(input.graph, self);
+        let (items, rows, factors) = match &self.params {
+            FilterParams::LocalEase(params) => {
+                let table = table();
+                (table.items, params.fit(&table.interactions), None)
+            }
+            FilterParams::Rp3(params) => {
+                let table = table();
+                (table.items, params.fit(&table.interactions), None)
+            }
             FilterParams::LowPass(params) => {
+                let table = table();
                 let (rows, factors) = params.fit(&table.interactions);
-                (rows, Some(factors))
+                (table.items, rows, Some(factors))
+            }
+            FilterParams::Propagation(params) => {
+                let (items, rows) = params.fit(self, input);
+                (items, rows, None)
             }
         };
-        FilterModel::new(table.items.into(), rows, factors)
+        FilterModel::new(items.into(), rows, factors)
     }
 
     /// What [`FilterRequest::fit`] gives for `after`, from the model fitted to `before`.
-    pub(crate) fn refit(&self, before: &Graph, model: &FilterModel, after: &Graph) -> FilterModel {
-        let (old, new) = (Table::read(before, self), Table::read(after, self));
+    pub(crate) fn refit(&self, before: &Graph, model: &FilterModel, after: FitInput<'_>) -> FilterModel {
+        if !matches!(self.params, FilterParams::LocalEase(_) | FilterParams::Rp3(_)) {
+            return self.fit(after);
+        }
+        let (old, new) = (Table::read(before, self), Table::read(after.graph, self));
         let users = Correspondence::new(&old.users, &new.users);
         let items = Correspondence::new(&old.items, &new.items);
         let change = InteractionsChange {

@@ -14,6 +14,8 @@ use crate::graph::{
     TermSpaceId, Timestamp, Viewer,
 };
 
+use crate::vector::Space;
+
 use super::term_weights::TermCounts;
 
 /// A statistic that a signal wants.
@@ -98,6 +100,15 @@ pub struct Models {
     pub(crate) filters: FilterModels,
 }
 
+/// What models are fitted to.
+#[derive(Clone, Copy)]
+pub(crate) struct FitInput<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) spaces: &'a [Space],
+    /// Term counts by space, those that were asked for before.
+    pub(crate) terms: &'a BTreeMap<String, Arc<TermCounts>>,
+}
+
 /// The degree of a node that the model has not seen: the least that can connect two others.
 const DEGREE_DEFAULT: u32 = 2;
 
@@ -113,29 +124,40 @@ impl Models {
         hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    pub(crate) fn fit(graph: &Graph, requests: &[ModelRequest]) -> Self {
-        Self::fit_with(graph, requests, &FilterRequest::fit)
+    pub(crate) fn fit(graph: &Graph, spaces: &[Space], requests: &[ModelRequest]) -> Self {
+        Self::fit_with(graph, spaces, requests, &FilterRequest::fit)
     }
 
     /// As [`Models::fit`], where filter models start from those fitted to an earlier version of the graph.
-    pub(crate) fn refit(&self, before: &Graph, graph: &Graph, requests: &[ModelRequest]) -> Self {
-        Self::fit_with(graph, requests, &|request, graph| match self.filters.get(&request.name(before)) {
-            Some(model) => request.refit(before, model, graph),
-            None => request.fit(graph),
+    pub(crate) fn refit(
+        &self,
+        before: &Graph,
+        graph: &Graph,
+        spaces: &[Space],
+        requests: &[ModelRequest],
+    ) -> Self {
+        Self::fit_with(graph, spaces, requests, &|request, input| match self
+            .filters
+            .get(&request.name(before))
+        {
+            Some(model) => request.refit(before, model, input),
+            None => request.fit(input),
         })
     }
 
     fn fit_with(
         graph: &Graph,
+        spaces: &[Space],
         requests: &[ModelRequest],
-        fit_filter: &dyn Fn(&FilterRequest, &Graph) -> FilterModel,
+        fit_filter: &dyn Fn(&FilterRequest, FitInput<'_>) -> FilterModel,
     ) -> Self {
         let mut models = Self::default();
         for request in requests {
             let name = request.name(graph);
             match request {
                 ModelRequest::Filter(filter) => {
-                    let fit = || Arc::new(fit_filter(filter, graph));
+                    let input = FitInput { graph, spaces, terms: &models.terms };
+                    let fit = || Arc::new(fit_filter(filter, input));
                     models.filters.entry(name).or_insert_with(fit);
                 }
                 ModelRequest::Degree { relation, reversed } => {

@@ -49,6 +49,15 @@ impl TermWeights {
         Self(spaces.iter().enumerate().map(extend).collect())
     }
 
+    /// Those of one space only, from its counts.
+    pub(super) fn of_space(graph: &Graph, space: TermSpaceId, counts: Option<&TermCounts>) -> Self {
+        let mut weights = vec![Vec::new(); graph.schema().term_spaces().len()];
+        if let Some(counts) = counts {
+            weights[space.index()] = graph.terms().values().map(|term| counts.idf(term)).collect();
+        }
+        Self(weights.into())
+    }
+
     /// The terms of a node as a vector of unit length, whoever may read them: term ids and components.
     ///
     /// A component is the weight of the term times its inverse document frequency, divided by the length. Empty for a

@@ -8,9 +8,10 @@ use affinity_core::{
 use proptest::prelude::{Just, Strategy, TestCaseError, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::Config;
 
-use crate::worlds::{World, bytes, change, days, engine_of, history, matching_only, queries, sees, viewers};
+use crate::worlds::{
+    OPEN, World, bytes, change, days, engine_of, history, matching_only, queries, sees, viewers,
+};
 
-const OPEN: [&str; 4] = ["people", "varied", "companies", "mutual"];
 const ALL: [&str; 5] = ["people", "varied", "companies", "goals", "mutual"];
 
 fn cases(cases: u32) -> Config {

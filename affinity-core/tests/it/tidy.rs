@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const CRATES: [&str; 4] = ["affinity-core", "affinity-embedding", "affinity-server", "benches"];
 
 /// Files of `signals/` and `ranking/` that hold no formula, so no `Source:` line is due.
-const WITHOUT_FORMULA: [&str; 20] = [
+const WITHOUT_FORMULA: [&str; 21] = [
     "signals/signal.rs",
     "signals/context.rs",
     "signals/source.rs",
@@ -15,6 +15,7 @@ const WITHOUT_FORMULA: [&str; 20] = [
     "signals/resolve.rs",
     "signals/accumulator.rs",
     "signals/shortlist.rs",
+    "signals/terrain.rs",
     "signals/decay.rs", // the formula of `fresh`, which names it
     "signals/values.rs",
     "signals/mod.rs",

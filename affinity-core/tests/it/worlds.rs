@@ -413,6 +413,9 @@ pub(crate) fn matchers() -> Vec<Matcher> {
     [PEOPLE, VARIED, COMPANIES, MUTUAL].map(matcher).into()
 }
 
+/// Their names.
+pub(crate) const OPEN: [&str; 4] = ["people", "varied", "companies", "mutual"];
+
 /// The matcher that uses goals given for matching only.
 pub(crate) fn matching_only() -> Matcher {
     matcher(MATCHING_ONLY)
