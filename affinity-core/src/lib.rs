@@ -37,8 +37,9 @@ mod snapshot;
 pub mod evaluation;
 
 pub use self::engine::{
-    AdHocSource, Counts, Engine, EngineBuilder, EngineError, Link, Observer, Query, QueryError, QuerySource,
-    Unobserved,
+    AdHocSource, Assign, AssignCut, AssignError, AssignedPair, Assignment, Counts, Engine, EngineBuilder,
+    EngineError, FilterOf, FullTarget, LastShown, Link, MissedSource, Observer, Query, QueryError,
+    QuerySource, Remedy, SignalShortfall, Unmatched, UnmatchedReason, Unobserved, WhyNot, WhyNotReason,
 };
 pub use self::graph::{
     AttributeId, AttributeType, Attributes, Audience, CONDITION_VALUES_MAX, Change, Condition,

@@ -5,11 +5,19 @@ mod query;
 mod version;
 mod recommend;
 mod reciprocal;
+mod shortfall;
+mod why_not;
+mod assign;
 mod observer;
 
+pub use self::assign::{
+    Assign, AssignCut, AssignError, AssignedPair, Assignment, FullTarget, Unmatched, UnmatchedReason,
+};
 pub use self::error::{EngineError, QueryError};
 pub use self::observer::{Observer, Unobserved};
 pub use self::query::{AdHocSource, Link, Query, QuerySource};
 pub(crate) use self::reciprocal::check_ways_back;
 
+pub use self::shortfall::SignalShortfall;
 pub use self::version::{Counts, Engine, EngineBuilder};
+pub use self::why_not::{FilterOf, LastShown, MissedSource, Remedy, WhyNot, WhyNotReason};

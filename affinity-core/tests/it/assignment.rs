@@ -52,10 +52,9 @@ fn is_assignment(problem: &Problem, chosen: &[usize]) -> bool {
         .iter()
         .map(|position| (problem.pairs[*position].source, problem.pairs[*position].target))
         .collect();
-    let fits =
-        |counts: BTreeMap<u32, u32>, parties: &[Party]| {
-            counts.iter().all(|(party, count)| *count <= parties[*party as usize].capacity)
-        };
+    let fits = |counts: BTreeMap<u32, u32>, parties: &[Party]| {
+        counts.iter().all(|(party, count)| *count <= parties[*party as usize].capacity)
+    };
     fits(matches(problem, chosen, |pair| pair.source), &problem.sources)
         && fits(matches(problem, chosen, |pair| pair.target), &problem.targets)
         && problem.locked.iter().all(|locked| ends.contains(locked))
@@ -148,7 +147,8 @@ fn problem(side_max: usize, pairs_max: usize) -> impl Strategy<Value = Problem> 
         });
         (parties("s", source_count), parties("t", target_count), pairs).prop_map(
             |(sources, targets, (ends, scores, target_scores, locked, forbidden, previous))| {
-                let pairs = ends.iter().zip(scores).map(|(ends, score)| pair(ends.0, ends.1, score)).collect();
+                let pairs =
+                    ends.iter().zip(scores).map(|(ends, score)| pair(ends.0, ends.1, score)).collect();
                 let forbidden = forbidden.into_iter().filter(|pair| !locked.contains(pair)).collect();
                 Problem { sources, targets, pairs, target_scores, locked, forbidden, previous }
             },
@@ -169,7 +169,10 @@ fn blocking(problem: &Problem, solution: &Solution) -> Vec<usize> {
         let score = problem.target_scores.get(position).copied().unwrap_or(pair.score);
         (std::cmp::Reverse(score), problem.sources[pair.source as usize].key.clone())
     };
-    let wants = |position: usize, capacity: u32, mine: &dyn Fn(Pair) -> bool, better: &dyn Fn(usize) -> bool| {
+    let wants = |position: usize,
+                 capacity: u32,
+                 mine: &dyn Fn(Pair) -> bool,
+                 better: &dyn Fn(usize) -> bool| {
         let held: Vec<usize> = solution.pairs.iter().copied().filter(|at| mine(problem.pairs[*at])).collect();
         let _ = position;
         held.len() < capacity as usize || held.iter().any(|at| !is_locked(problem.pairs[*at]) && better(*at))
