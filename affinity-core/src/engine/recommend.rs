@@ -331,7 +331,7 @@ impl Engine {
         Ok(())
     }
 
-    fn header(&self, query: &Query, matcher: &Matcher, context: &Context<'_>) -> Header {
+    pub(super) fn header(&self, query: &Query, matcher: &Matcher, context: &Context<'_>) -> Header {
         Header {
             platform: self.schema().name().to_string(),
             matcher: matcher.name().to_string(),

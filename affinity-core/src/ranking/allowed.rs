@@ -124,12 +124,7 @@ impl<'a> Allowed<'a> {
         let own = is_source.then_some(Rejection::Source).into_iter();
         own.chain(is_left_out.then_some(Rejection::Query))
             .chain(filters.map(|(position, (_, condition))| Rejection::Filter { position, condition }))
-            .chain(
-                excluded.map(|(position, (exclusion, _))| Rejection::Exclusion {
-                    position,
-                    rule: &exclusion.rule,
-                }),
-            )
+            .chain(excluded.map(|(exclusion, _)| Rejection::Exclusion { rule: &exclusion.rule }))
     }
 }
 
