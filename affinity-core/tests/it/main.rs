@@ -9,4 +9,6 @@ mod source_queries;
 mod wrong_matchers;
 mod platforms;
 mod assignment;
+mod assign;
+mod why_not;
 mod tidy;
