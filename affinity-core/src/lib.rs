@@ -40,8 +40,10 @@ pub mod evaluation;
 pub mod learning;
 
 pub use self::engine::{
-    AdHocSource, Counts, Engine, EngineBuilder, EngineError, FeatureRow, FeatureTable, Link, Observer, Query,
-    QueryError, QuerySource, Unobserved,
+    AdHocSource, Assign, AssignCut, AssignError, AssignedPair, Assignment, Counts, Engine, EngineBuilder,
+    EngineError, FeatureRow, FeatureTable, FilterOf, FullTarget, LastShown, Link, MissedSource, Observer, Query,
+    QueryError, QuerySource, Remedy, SignalShortfall, Unmatched, UnmatchedReason, Unobserved, WhyNot,
+    WhyNotReason,
 };
 pub use self::graph::{
     AttributeId, AttributeType, Attributes, Audience, CONDITION_VALUES_MAX, Change, Condition,

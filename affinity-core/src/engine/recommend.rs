@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::exact::{WEIGHT_UNITS, quantize_weight};
 use crate::graph::{Key, NodeId, Sight, Step, Viewer, type_of};
 use crate::matcher::Matcher;
-use crate::ranking::{Allowed, diversify};
+use crate::ranking::{Allowed, DiversityCost, diversify};
 use crate::scoring::{Answer, Contribution, Cut, Explanation, FeatureMatrix, Header, Match, sentence};
 use crate::signals::{Context, EvidenceList, Expansion, Reading, Scratch, Source, cells_of};
 
 use super::error::QueryError;
 use super::observer::{Observer, Unobserved};
 use super::query::{AdHocSource, EVIDENCE_MAX, EXCLUDED_MAX, FILTERS_MAX, LINKS_MAX, Query, QuerySource};
+use super::reciprocal::WayBack;
 use super::version::Engine;
 
 impl Engine {
@@ -35,62 +36,64 @@ impl Engine {
     ) -> Result<Answer, QueryError> {
         let matcher = self.matcher(&query.matcher)?;
         let limit = checked_limit(query, matcher)?;
+        self.run(matcher, query, None, scratch, observer, |run, scratch, observer| {
+            let (chosen, diversity) = run.choose(limit);
+            observer.stage_done("ranking");
+            let places = (1..).zip(&chosen);
+            let matches: Vec<Match> =
+                places.map(|(rank, (node, _))| run.found(rank, *node, scratch)).collect();
+            observer.stage_done("explanation");
+            let Ranking { mut funnel, cuts, .. } = run.ranking;
+            funnel.insert("after_limit".to_string(), chosen.len());
+            let header = self.header(query, matcher, &run.explain.context);
+            Answer {
+                id: Answer::id(&header, &matches),
+                header,
+                matches,
+                funnel,
+                timings_us: BTreeMap::new(),
+                truncated: !cuts.is_empty(),
+                cuts,
+                degraded: self.degraded(),
+                diversity,
+            }
+        })
+    }
+
+    /// Everything up to the order of the candidates, then `ask`: the one way in which this engine ranks.
+    ///
+    /// `matcher` is the query's, or a variant of it. Only nodes of `within` can be matches, where it is given.
+    pub(super) fn run<T>(
+        &self,
+        matcher: &Matcher,
+        query: &Query,
+        within: Option<&HashSet<NodeId>>,
+        scratch: &mut Scratch,
+        observer: &mut dyn Observer,
+        ask: impl FnOnce(Run<'_>, &mut Scratch, &mut dyn Observer) -> T,
+    ) -> Result<T, QueryError> {
         let weights = self.weights(query, matcher)?;
         let source = self.source(query, matcher)?;
         let is_cancelled = || query.is_cancelled();
         let context = self.context(query, matcher, &source, &is_cancelled);
-        let allowed = self.allowed(query, matcher, context)?;
+        let allowed = self.allowed(query, matcher, context)?.within(within);
         observer.stage_done("source");
         let way_back = self.way_back(query, matcher, &source, &is_cancelled)?;
         let readings = read(matcher, context, scratch);
         observer.stage_done("signals");
-        let mut ranked = rank(self, matcher, &allowed, &readings, &weights);
+        let mut ranking = rank(self, matcher, &allowed, &readings, &weights);
         if let Some(way_back) = &way_back {
             observer.stage_done("scoring");
-            ranked = way_back.rank(ranked, &weights, scratch);
+            ranking = way_back.rank(ranking, &weights, scratch);
         }
-        let answer = match ranked {
-            _ if is_cancelled() => Err(QueryError::Cancelled),
-            Ranking { mut funnel, cuts, candidates, features, order } => {
-                observer.stage_done(if way_back.is_some() { "reciprocity" } else { "scoring" });
-                let head: Vec<(NodeId, f64)> = order.iter().map(|(_, node, score)| (*node, *score)).collect();
-                let (chosen, diversity) = match &matcher.diversity {
-                    Some(diversity) => {
-                        let (chosen, cost) = diversify(&context, diversity, &head, limit);
-                        (chosen, Some(cost))
-                    }
-                    None => (head.into_iter().take(limit).collect(), None),
-                };
-                funnel.insert("after_limit".to_string(), chosen.len());
-                observer.stage_done("ranking");
-                let position = |node: NodeId| candidates.binary_search(&node).unwrap_or(usize::MAX);
-                let explain =
-                    Explain { engine: self, query, matcher, context, readings: &readings, weights: &weights };
-                let matches = chosen.iter().enumerate().map(|(place, (node, _))| {
-                    let found = explain
-                        .one(Some(place + 1), *node, &|signal| features.value(signal, position(*node)));
-                    let mut found = match &way_back {
-                        Some(way_back) => way_back.complete(found, *node, scratch),
-                        None => found,
-                    };
-                    found.probability = explain.probability(found.score);
-                    found
-                });
-                let matches: Vec<Match> = matches.collect();
-                observer.stage_done("explanation");
-                let header = self.header(query, matcher, &context);
-                Ok(Answer {
-                    id: Answer::id(&header, &matches),
-                    header,
-                    matches,
-                    funnel,
-                    timings_us: BTreeMap::new(),
-                    truncated: !cuts.is_empty(),
-                    cuts,
-                    degraded: self.degraded(),
-                    diversity,
-                })
-            }
+        let answer = if is_cancelled() {
+            Err(QueryError::Cancelled)
+        } else {
+            observer.stage_done(if way_back.is_some() { "reciprocity" } else { "scoring" });
+            let explain =
+                Explain { engine: self, query, matcher, context, readings: &readings, weights: &weights };
+            let run = Run { explain, allowed: &allowed, way_back: way_back.as_ref(), ranking };
+            Ok(ask(run, scratch, observer))
         };
         for reading in readings {
             reading.release(scratch);
@@ -334,7 +337,7 @@ impl Engine {
         Ok(())
     }
 
-    fn header(&self, query: &Query, matcher: &Matcher, context: &Context<'_>) -> Header {
+    pub(super) fn header(&self, query: &Query, matcher: &Matcher, context: &Context<'_>) -> Header {
         Header {
             platform: self.schema().name().to_string(),
             matcher: matcher.name().to_string(),
@@ -351,7 +354,7 @@ fn at_most(what: &'static str, got: usize, max: usize) -> Result<(), QueryError>
     if got > max { Err(QueryError::TooMany { what, got, max }) } else { Ok(()) }
 }
 
-fn checked_limit(query: &Query, matcher: &Matcher) -> Result<usize, QueryError> {
+pub(super) fn checked_limit(query: &Query, matcher: &Matcher) -> Result<usize, QueryError> {
     let limit = query.limit.unwrap_or(matcher.limit);
     at_most("matches asked for", limit, matcher.limit_max)?;
     at_most("pieces of evidence asked for", query.evidence_max, EVIDENCE_MAX)?;
@@ -371,7 +374,7 @@ pub(super) struct Ranking {
     pub(super) funnel: BTreeMap<String, usize>,
     pub(super) cuts: Vec<Cut>,
     /// Sorted by node.
-    candidates: Vec<NodeId>,
+    pub(super) candidates: Vec<NodeId>,
     pub(super) features: FeatureMatrix,
     /// Position among the candidates, node and score; best first, ties by key; scores of 0 left out.
     pub(super) order: Vec<(usize, NodeId, f64)>,
@@ -425,7 +428,7 @@ pub(super) fn candidates(
 }
 
 /// The allowed nodes of the kind with the smallest keys.
-fn every_node(engine: &Engine, matcher: &Matcher, allowed: &Allowed<'_>, cap: usize) -> Expansion {
+pub(super) fn every_node(engine: &Engine, matcher: &Matcher, allowed: &Allowed<'_>, cap: usize) -> Expansion {
     let nodes = engine.graph.nodes(matcher.to);
     let ids = (0..nodes.node_count()).filter_map(NodeId::from_index);
     let mut candidates: Vec<NodeId> = ids.filter(|node| allowed.allows(*node)).collect();
@@ -435,6 +438,41 @@ fn every_node(engine: &Engine, matcher: &Matcher, allowed: &Allowed<'_>, cap: us
         candidates.truncate(cap);
     }
     Expansion { candidates, is_cut }
+}
+
+/// What a query came to, before anything is cut to its limit and explained.
+pub(super) struct Run<'a> {
+    pub(super) explain: Explain<'a>,
+    pub(super) allowed: &'a Allowed<'a>,
+    pub(super) way_back: Option<&'a WayBack<'a>>,
+    pub(super) ranking: Ranking,
+}
+
+impl Run<'_> {
+    /// The nodes to show with their scores, in order, and what variety cost.
+    pub(super) fn choose(&self, limit: usize) -> (Vec<(NodeId, f64)>, Option<DiversityCost>) {
+        let ranked = self.ranking.order.iter().map(|(_, node, score)| (*node, *score));
+        match &self.explain.matcher.diversity {
+            Some(diversity) => {
+                let head: Vec<(NodeId, f64)> = ranked.collect();
+                let (chosen, cost) = diversify(&self.explain.context, diversity, &head, limit);
+                (chosen, Some(cost))
+            }
+            None => (ranked.take(limit).collect(), None),
+        }
+    }
+
+    /// A candidate as a match, with its reasons.
+    pub(super) fn found(&self, rank: usize, node: NodeId, scratch: &mut Scratch) -> Match {
+        let position = self.ranking.candidates.binary_search(&node).unwrap_or(usize::MAX);
+        let value = |signal| self.ranking.features.value(signal, position);
+        let mut found = self.explain.one(Some(rank), node, &value);
+        if let Some(way_back) = self.way_back {
+            found = way_back.complete(found, node, scratch);
+        }
+        found.probability = self.explain.probability(found.score);
+        found
+    }
 }
 
 /// What explaining a match needs.

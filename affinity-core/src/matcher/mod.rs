@@ -10,5 +10,7 @@ pub use self::probability::ProbabilityCurve;
 pub use self::recipe::{Matcher, SignalInfo};
 pub use self::reciprocal::Combination;
 
-pub(crate) use self::recipe::{Diversity, Exclusion, ExclusionRule, ExclusionStep, Similar, WeightedSignal};
+pub(crate) use self::recipe::{
+    CAP_MAX, Diversity, Exclusion, ExclusionRule, ExclusionStep, Similar, WeightedSignal,
+};
 pub(crate) use self::reciprocal::TwoSided;

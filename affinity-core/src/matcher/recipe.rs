@@ -24,7 +24,7 @@ const LIMIT_MAX_DEFAULT: usize = 100;
 /// Matches that a matcher may allow.
 const LIMIT_MAX: usize = 1_000;
 /// Candidates of one source at most.
-const CAP_MAX: usize = 100_000;
+pub(crate) const CAP_MAX: usize = 100_000;
 /// Signals of a matcher at most.
 const SIGNALS_MAX: usize = 64;
 /// Best candidates that diversity looks at, in multiples of the limit.

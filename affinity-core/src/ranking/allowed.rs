@@ -42,6 +42,7 @@ pub(crate) struct Allowed<'a> {
     filters: Vec<(Test, &'a Condition)>,
     excluded: Vec<(&'a Exclusion, Excluded)>,
     ids: HashSet<NodeId>,
+    within: Option<&'a HashSet<NodeId>>,
 }
 
 enum Excluded {
@@ -62,7 +63,18 @@ impl<'a> Allowed<'a> {
         let tests =
             all.iter().flat_map(|condition| context.tests(std::slice::from_ref(*condition), attributes));
         let excluded = matcher.exclusions.iter().map(|exclusion| (exclusion, excluded(&context, exclusion)));
-        Self { filters: tests.zip(all.iter().copied()).collect(), excluded: excluded.collect(), ids, context }
+        Self {
+            filters: tests.zip(all.iter().copied()).collect(),
+            excluded: excluded.collect(),
+            ids,
+            within: None,
+            context,
+        }
+    }
+
+    /// Leaves only these nodes, where they are given.
+    pub(crate) fn within(self, within: Option<&'a HashSet<NodeId>>) -> Self {
+        Self { within, ..self }
     }
 
     /// What it was compiled with.
@@ -77,36 +89,59 @@ impl<'a> Allowed<'a> {
 
     /// Whether the node may be a match.
     pub(crate) fn allows(&self, node: NodeId) -> bool {
-        self.is_visible(node) && self.dropped(node).is_none()
+        let is_within = self.within.is_none_or(|within| within.contains(&node));
+        is_within && self.is_visible(node) && self.dropped(node).is_none()
     }
 
     /// The first reason why a visible node may not be a match.
     pub(crate) fn dropped(&self, node: NodeId) -> Option<Dropped> {
+        self.rejections(node).next().map(|rejection| match rejection {
+            Rejection::Source => Dropped::Source,
+            Rejection::Query => Dropped::Query,
+            Rejection::Filter { condition, .. } => Dropped::Filter { attribute: condition.attribute.clone() },
+            Rejection::Exclusion { rule, .. } => Dropped::Exclusion { rule: rule.to_string() },
+        })
+    }
+
+    /// Every reason why a visible node may not be a match; each is looked for when asked.
+    pub(crate) fn rejections(&self, node: NodeId) -> impl Iterator<Item = Rejection<'_>> {
         let source = self.context.source;
-        if source.kind == self.context.to && source.node == Some(node) {
-            return Some(Dropped::Source);
-        }
-        if self.ids.contains(&node) {
-            return Some(Dropped::Query);
-        }
+        let is_source = source.kind == self.context.to && source.node == Some(node);
+        let is_left_out = self.ids.contains(&node);
         let nodes = self.context.graph.nodes(self.context.to);
-        for (test, condition) in &self.filters {
-            let cell = match test.place {
-                Place::Attribute(attribute) => crate::graph::AttributeId::from_index(attribute)
-                    .map_or(Cell::Absent, |id| nodes.cell(node, id)),
-                Place::Weight | Place::At => Cell::Absent,
-            };
-            if !test.accepts(&cell) {
-                return Some(Dropped::Filter { attribute: condition.attribute.clone() });
-            }
-        }
-        let keeps_out = |excluded: &Excluded| match excluded {
+        let cell = move |test: &Test| match test.place {
+            Place::Attribute(attribute) => crate::graph::AttributeId::from_index(attribute)
+                .map_or(Cell::Absent, |id| nodes.cell(node, id)),
+            Place::Weight | Place::At => Cell::Absent,
+        };
+        let keeps_out = move |excluded: &Excluded| match excluded {
             Excluded::Nodes(nodes) => nodes.contains(&node),
             Excluded::Category { attribute, term } => nodes.cell(node, *attribute) == Cell::Category(*term),
         };
-        let hit = self.excluded.iter().find(|(_, excluded)| keeps_out(excluded));
-        hit.map(|(exclusion, _)| Dropped::Exclusion { rule: exclusion.rule.clone() })
+        let filters =
+            self.filters.iter().enumerate().filter(move |(_, (test, _))| !test.accepts(&cell(test)));
+        let excluded = self.excluded.iter().filter(move |(_, excluded)| keeps_out(excluded));
+        let own = is_source.then_some(Rejection::Source).into_iter();
+        own.chain(is_left_out.then_some(Rejection::Query))
+            .chain(filters.map(|(position, (_, condition))| Rejection::Filter { position, condition }))
+            .chain(excluded.map(|(exclusion, _)| Rejection::Exclusion { rule: &exclusion.rule }))
     }
+}
+
+/// One reason why a node cannot be a match.
+pub(crate) enum Rejection<'a> {
+    /// It is the source.
+    Source,
+    /// The query names it.
+    Query,
+    /// A filter does not accept it.
+    Filter {
+        /// Among the matcher's filters, then the query's.
+        position: usize,
+        condition: &'a Condition,
+    },
+    /// An exclusion of the matcher applies.
+    Exclusion { rule: &'a str },
 }
 
 fn excluded(context: &Context<'_>, exclusion: &Exclusion) -> Excluded {

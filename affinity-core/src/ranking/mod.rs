@@ -9,6 +9,6 @@ pub use self::allowed::Dropped;
 pub use self::diversity::DiversityCost;
 pub use self::reciprocity::Reciprocal;
 
-pub(crate) use self::allowed::Allowed;
+pub(crate) use self::allowed::{Allowed, Rejection};
 pub(crate) use self::diversity::diversify;
 pub(crate) use self::reciprocity::scaled;

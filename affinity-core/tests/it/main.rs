@@ -13,4 +13,6 @@ mod wrong_matchers;
 mod learning;
 mod platforms;
 mod assignment;
+mod assign;
+mod why_not;
 mod tidy;

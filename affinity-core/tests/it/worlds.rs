@@ -408,6 +408,16 @@ pub(crate) fn matcher(text: &str) -> Matcher {
     Matcher::from_toml(text, "test.toml", &schema()).unwrap()
 }
 
+/// The text of one of [`matchers`].
+pub(crate) fn matcher_text(name: &str) -> String {
+    match name {
+        "people" => PEOPLE,
+        "varied" => VARIED,
+        _ => COMPANIES,
+    }
+    .to_string()
+}
+
 /// Matchers whose answers depend on nothing that the viewer may not read.
 pub(crate) fn matchers() -> Vec<Matcher> {
     [PEOPLE, VARIED, COMPANIES, MUTUAL].map(matcher).into()

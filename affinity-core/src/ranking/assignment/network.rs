@@ -42,14 +42,14 @@ pub(super) struct Scale {
 impl Scale {
     /// For scores up to `best`, and at most so many kept pairs and matches.
     pub(super) fn new(best: u64, kept_max: usize, matches_max: i128, has_coverage: bool) -> Self {
-        let per_unit = 1 + matches_max.min(kept_max as i128);
+        let per_unit = if kept_max == 0 { 1 } else { 1 + matches_max.clamp(1, kept_max as i128) };
         let best = i128::from(best) * per_unit + 1;
         let per_party = if has_coverage { best * matches_max + 1 } else { 0 };
         Self { per_unit, per_party, best }
     }
 
     pub(super) fn worth(&self, score: u64, is_kept: bool) -> i128 {
-        i128::from(score) * self.per_unit + i128::from(is_kept)
+        i128::from(score) * self.per_unit + i128::from(is_kept && self.per_unit > 1)
     }
 
     /// What a party's first match is worth by itself.

@@ -89,7 +89,8 @@ pub struct Problem {
     pub locked: Vec<(u32, u32)>,
     /// Source and target of pairs that must not.
     pub forbidden: Vec<(u32, u32)>,
-    /// Source and target of pairs to keep where the objective does not suffer. Has no effect on stable ones.
+    /// Source and target of pairs to keep where the objective does not suffer; of no effect on stable ones. Locking
+    /// one of an optimum then changes nothing, but for pairs of score 0, which may come and go.
     pub previous: Vec<(u32, u32)>,
 }
 

@@ -135,8 +135,8 @@ impl<'n, C: Cost> Flow<'n, C> {
     /// Gives a source that has nothing yet as many matches as are worth it.
     fn saturate(&mut self, source: usize) {
         let empty = |gain| C::default() - gain;
-        let Some(gain) = self.network.sources.gain(source, 0) else { return };
-        let mut price = empty(gain);
+        // One that locks have filled needs a price too, so that nobody else's pairs with it look worth it.
+        let mut price = empty(self.network.sources.gain(source, 0).unwrap_or_default());
         let mut nth = 0;
         while let Some(edge) = self.network.nth_best(source, nth) {
             if edge.worth - self.price_min <= price {
