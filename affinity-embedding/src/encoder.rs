@@ -52,7 +52,8 @@ impl SentenceEncoder {
         folder.check_pooling()?;
         let tokens_max = folder.tokens_max(&architecture)?;
 
-        let (tokenizer_path, weights_path) = (folder.path("tokenizer.json"), folder.path("model.safetensors"));
+        let (tokenizer_path, weights_path) =
+            (folder.path("tokenizer.json"), folder.path("model.safetensors"));
         let tokenizer_bytes = folder.read("tokenizer.json")?;
         let tokenizer = read_tokenizer(&tokenizer_bytes, tokens_max)
             .map_err(|source| EncoderError::Tokenizer { path: tokenizer_path.clone(), source })?;
@@ -99,7 +100,8 @@ impl SentenceEncoder {
     /// # Errors
     /// [`EncoderError::Tokenizer`] for a text that has no tokens in this model, not even an unknown one.
     pub fn encode(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EncoderError> {
-        let tokens: Vec<Vec<u32>> = texts.par_iter().map(|text| self.tokens(text)).collect::<Result<_, _>>()?;
+        let tokens: Vec<Vec<u32>> =
+            texts.par_iter().map(|text| self.tokens(text)).collect::<Result<_, _>>()?;
         let passes: Vec<&[Vec<u32>]> = share_out(&tokens, rayon::current_num_threads());
         let vectors = passes.par_iter().map_init(Scratch::default, |scratch, pass| {
             let texts: Vec<&[u32]> = pass.iter().map(Vec::as_slice).collect();

@@ -103,7 +103,11 @@ fn multiply_blocks(
 }
 
 #[inline(always)]
-fn multiply_block(block: &[[f32; ROWS]], panel: &[[f32; LANES]], bias: &[f32; LANES]) -> [[f32; LANES]; ROWS] {
+fn multiply_block(
+    block: &[[f32; ROWS]],
+    panel: &[[f32; LANES]],
+    bias: &[f32; LANES],
+) -> [[f32; LANES]; ROWS] {
     let mut sums = [*bias; ROWS];
     for (left, right) in block.iter().zip(panel) {
         for (sums, left) in sums.iter_mut().zip(left) {
@@ -123,7 +127,10 @@ mod tests {
 
     /// Small whole numbers: every sum of their products is exact, in any order.
     fn rows(row_count: usize, columns: usize, seed: i16) -> Vec<f32> {
-        (0..).map(|place: i16| f32::from((place.wrapping_mul(37) ^ seed) % 9)).take(row_count * columns).collect()
+        (0..)
+            .map(|place: i16| f32::from((place.wrapping_mul(37) ^ seed) % 9))
+            .take(row_count * columns)
+            .collect()
     }
 
     proptest! {
@@ -162,7 +169,9 @@ mod tests {
         for (place, got) in out.iter().enumerate() {
             let (row, column) = (place / 6, place % 6);
             let expected = match (row, column) {
-                (1..4, 2..4) => (0..4).map(|depth| left[(row - 1) * 4 + depth] * right[depth * 2 + column - 2]).sum(),
+                (1..4, 2..4) => {
+                    (0..4).map(|depth| left[(row - 1) * 4 + depth] * right[depth * 2 + column - 2]).sum()
+                }
                 _ => -1.0,
             };
             assert_eq!(*got, expected, "row {row} column {column}");

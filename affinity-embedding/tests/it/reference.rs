@@ -61,7 +61,8 @@ fn a_text_over_the_limit_counts_by_its_beginning() {
     let encoder = folders::open("tiny-32");
     assert_eq!(encoder.tokens_max(), 24);
     let beginning = ["farm"; 22].join(" "); // two of the 24 are the marks around a text
-    let [beginning, longer, shorter] = [beginning.clone(), format!("{beginning} jazz"), ["farm"; 21].join(" ")];
+    let [beginning, longer, shorter] =
+        [beginning.clone(), format!("{beginning} jazz"), ["farm"; 21].join(" ")];
     let vectors = encoder.encode(&[&beginning, &longer, &shorter]).unwrap();
     assert_eq!(vectors[0], vectors[1]);
     assert_ne!(vectors[0], vectors[2]);
