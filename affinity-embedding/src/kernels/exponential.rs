@@ -77,6 +77,7 @@ mod tests {
             let expected = 0.5 * wide * (1.0 + erf(wide / std::f64::consts::SQRT_2));
             check_close(gelu(x), expected, 4e-7 * wide.abs().max(1.0), x);
         }
-        assert_eq!((gelu(0.0), gelu(40.0), gelu(-40.0)), (0.0, 40.0, 0.0 * -40.0));
+        assert_eq!((gelu(0.0), gelu(40.0)), (0.0, 40.0));
+        check_close(gelu(-40.0), 0.0, 1e-37, -40.0);
     }
 }
