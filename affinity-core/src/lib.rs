@@ -41,8 +41,8 @@ pub mod learning;
 
 pub use self::engine::{
     AdHocSource, Assign, AssignCut, AssignError, AssignedPair, Assignment, Counts, Engine, EngineBuilder,
-    EngineError, FeatureRow, FeatureTable, FilterOf, FullTarget, LastShown, Link, MissedSource, Observer, Query,
-    QueryError, QuerySource, Remedy, SignalShortfall, Unmatched, UnmatchedReason, Unobserved, WhyNot,
+    EngineError, FeatureRow, FeatureTable, FilterOf, FullTarget, LastShown, Link, MissedSource, Observer,
+    Query, QueryError, QuerySource, Remedy, SignalShortfall, Unmatched, UnmatchedReason, Unobserved, WhyNot,
     WhyNotReason,
 };
 pub use self::graph::{

@@ -5,15 +5,14 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use affinity_core::{Answer, Engine, Key, Query, QueryError, Scratch, Timestamp, Unobserved};
-use chrono::{SubsecRound, Utc};
+use affinity_core::{Answer, Engine, Key, Query, QueryError, Scratch, Unobserved};
 use rayon::prelude::*;
 
 use crate::config::Config;
 use crate::database::{Database, migrate};
 use crate::hosting::{embedder, live_parts};
 use crate::matchers::{MatcherName, find_platform};
-use crate::matching::node_viewer;
+use crate::matching::{node_viewer, this_second};
 use crate::observability::Progress;
 use crate::projection::LiveEngine;
 
@@ -63,7 +62,7 @@ fn write_all(engine: &Engine, options: &RecommendOptions) -> anyhow::Result<()> 
         [] => engine.first_by_key(matcher.from_kind(), usize::MAX).into_iter().map(|node| node.id).collect(),
         named => named.iter().map(|id| Key::from(id.as_str())).collect(),
     };
-    let as_of = Timestamp::from_micros(Utc::now().trunc_subsecs(0).timestamp_micros());
+    let as_of = this_second();
     let mut out: Box<dyn Write> = match &options.out {
         Some(path) => Box::new(BufWriter::new(File::create(path)?)),
         None => Box::new(BufWriter::new(io::stdout().lock())),

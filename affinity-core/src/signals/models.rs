@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::latent_model::{LatentModel, LatentRequest};
 use super::filter_model::{FilterModel, FilterModels, FilterRequest};
+use super::latent_model::{LatentModel, LatentRequest};
 use crate::exact::{count_of, units, value_of};
 use crate::graph::{
     AttributeId, Cell, Condition, EVERYONE, Graph, Hop, Key, KindId, MEMBERS, NodeId, RelationId, Sight,

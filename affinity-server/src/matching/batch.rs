@@ -17,7 +17,7 @@ use crate::problem::Problem;
 /// Sources of one request.
 const SOURCES_MAX: usize = 10_000;
 /// One answer a line.
-const NDJSON: &str = "application/x-ndjson";
+pub(super) const NDJSON: &str = "application/x-ndjson";
 
 impl Matching {
     /// Streams an answer per source, in their order: as lines where the client accepts [`NDJSON`], else as one object.
@@ -66,8 +66,9 @@ impl Matching {
     async fn line(&self, engine: Arc<Engine>, matcher: &str, source: &str, body: &MatchBody) -> String {
         let answer = async {
             let query: Query = body.bend(node_query(&engine, matcher, source, &body.params())?);
-            let run =
-                self.pool.run_in_turn(move |scratch, cancel| recommend(&engine, query, scratch, cancel));
+            let run = self.pool.run_in_turn(self.pool.deadline(), move |scratch, cancel| {
+                recommend(&engine, query, scratch, cancel)
+            });
             let answer = run.await??;
             serde_json::to_string(&answer).map_err(|_| {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an answer could not be written")
@@ -77,6 +78,12 @@ impl Matching {
             .await
             .unwrap_or_else(|problem: Problem| json!({ "source": source, "problem": problem }).to_string())
     }
+}
+
+/// Whether the client takes one JSON document a line.
+pub(super) fn accepts_lines(headers: &HeaderMap) -> bool {
+    let accepts = |value: &axum::http::HeaderValue| value.to_str().is_ok_and(|text| text.contains(NDJSON));
+    headers.get_all(ACCEPT).iter().any(accepts)
 }
 
 /// `{"answers":[...]}`, as it grows.

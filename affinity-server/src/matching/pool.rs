@@ -84,25 +84,34 @@ impl ScoringPool {
     ) -> Result<T, PoolError> {
         let full = PoolError::Full { capacity: self.capacity };
         let admitted = self.admitted.try_acquire().map_err(|_| full)?;
-        self.run_admitted(admitted, work).await
+        self.run_admitted(admitted, self.deadline, work).await
     }
 
-    /// As [`Self::run`], but waits for a place in the queue: for work whose caller asks for no more meanwhile.
+    /// What a query may take.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// As [`Self::run`], but waits for a place in the queue, from which on it has `deadline`: for long work, and for
+    /// callers that ask for no more meanwhile.
     ///
     /// # Errors
-    /// [`PoolError`] when the deadline passes, which begins with the place in the queue, or the work panics.
+    /// [`PoolError`] when the deadline passes or the work panics.
     pub async fn run_in_turn<T: Send + 'static>(
         &self,
+        deadline: Duration,
         work: impl FnOnce(&mut Scratch, &Arc<AtomicBool>) -> T + Send + 'static,
     ) -> Result<T, PoolError> {
         let closed = PoolError::Full { capacity: self.capacity }; // never: nobody closes it
         let admitted = self.admitted.acquire().await.map_err(|_| closed)?;
-        self.run_admitted(admitted, work).await
+        self.run_admitted(admitted, deadline, work).await
     }
 
     async fn run_admitted<T: Send + 'static>(
         &self,
         _admitted: SemaphorePermit<'_>,
+        deadline: Duration,
         work: impl FnOnce(&mut Scratch, &Arc<AtomicBool>) -> T + Send + 'static,
     ) -> Result<T, PoolError> {
         let full = PoolError::Full { capacity: self.capacity };
@@ -120,9 +129,7 @@ impl ScoringPool {
             });
             done.await.map_err(|_| PoolError::Panicked)
         };
-        tokio::time::timeout(self.deadline, run)
-            .await
-            .unwrap_or(Err(PoolError::Deadline { after: self.deadline }))
+        tokio::time::timeout(deadline, run).await.unwrap_or(Err(PoolError::Deadline { after: deadline }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use affinity_core::{Answer, Explanation};
+use affinity_core::{Answer, Explanation, WhyNot};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::feedback::Recorded;
 use super::service::Matching;
-use super::wire::{FeedbackBody, MatchBody, MatchParams};
+use super::wire::{AssignBody, FeedbackBody, MatchBody, MatchParams};
 use crate::problem::{JsonBody, PathParts, Problem, QueryString};
 
 /// The routes below `/match`.
@@ -20,9 +20,11 @@ pub fn routes() -> Router<Arc<Matching>> {
     Router::new()
         .route("/match/{platform}", get(list_matchers))
         .route("/match/{platform}/{matcher}", post(recommend_for))
+        .route("/match/{platform}/{matcher}/assign", post(assign))
         .route("/match/{platform}/{matcher}/feedback", post(take_feedback))
         .route("/match/{platform}/{matcher}/{id}", get(recommend))
         .route("/match/{platform}/{matcher}/{id}/explain/{target}", get(explain))
+        .route("/match/{platform}/{matcher}/{id}/why-not/{target}", get(why_not))
 }
 
 async fn list_matchers(
@@ -58,6 +60,23 @@ async fn explain(
     QueryString(params): QueryString<MatchParams>,
 ) -> Result<Json<Explanation>, Problem> {
     matching.explain(&platform, &matcher, (&id, &target), &params).await.map(Json)
+}
+
+async fn why_not(
+    State(matching): State<Arc<Matching>>,
+    PathParts((platform, matcher, id, target)): PathParts<(String, String, String, String)>,
+    QueryString(params): QueryString<MatchParams>,
+) -> Result<Json<WhyNot>, Problem> {
+    matching.why_not(&platform, &matcher, (&id, &target), &params).await.map(Json)
+}
+
+async fn assign(
+    State(matching): State<Arc<Matching>>,
+    PathParts((platform, matcher)): PathParts<(String, String)>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<AssignBody>,
+) -> Result<Response, Problem> {
+    matching.assign(&platform, &matcher, body, &headers).await
 }
 
 async fn take_feedback(

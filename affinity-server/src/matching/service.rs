@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use affinity_core::{
     AdHocSource, Answer, Engine, Explanation, Key, KindId, Link, Matcher, NodeRef, Observer, Query,
-    QueryError, Scratch, Timestamp, Viewer,
+    QueryError, Scratch, Timestamp, Viewer, WhyNot,
 };
 use axum::http::StatusCode;
 use chrono::{DateTime, SubsecRound, Utc};
@@ -167,6 +167,23 @@ impl Matching {
         Ok(explained.await??)
     }
 
+    /// Why one target is not among the matches, and the smallest change that would let it in.
+    pub(super) async fn why_not(
+        &self,
+        platform: &str,
+        matcher: &str,
+        (id, target): (&str, &str),
+        params: &MatchParams,
+    ) -> Result<WhyNot, Problem> {
+        let engine = self.hosted(platform)?.engine();
+        let (mut query, target) = (node_query(&engine, matcher, id, params)?, key_of(target));
+        let found = self.pool.run(move |_, cancel| {
+            query.cancel = Some(Arc::clone(cancel));
+            engine.why_not(&query, &target)
+        });
+        Ok(found.await??)
+    }
+
     async fn run(&self, engine: Arc<Engine>, query: Query) -> Result<Answer, Problem> {
         let answer = self.pool.run(move |scratch, cancel| recommend(&engine, query, scratch, cancel)).await?;
         Ok(answer?)
@@ -269,7 +286,7 @@ fn link(body: LinkBody) -> Result<Link, Problem> {
     })
 }
 
-fn time_of(field: &str, text: &str) -> Result<Timestamp, Problem> {
+pub(super) fn time_of(field: &str, text: &str) -> Result<Timestamp, Problem> {
     let time = DateTime::parse_from_rfc3339(text).map_err(|_| {
         Problem::new(StatusCode::BAD_REQUEST, "bad_time", format!("\"{field}\" is not a time"))
             .expected("a time as in RFC 3339, such as 2026-01-31T12:00:00Z", text)
@@ -298,14 +315,18 @@ fn with_params(mut query: Query, params: &MatchParams) -> Result<Query, Problem>
     query.limit = params.limit;
     query.as_of = match &params.as_of {
         Some(text) => time_of("as_of", text)?,
-        // Whole seconds, so that the answers of one second can be the same bytes.
-        None => Timestamp::from_micros(Utc::now().trunc_subsecs(0).timestamp_micros()),
+        None => this_second(),
     };
     query.with_attributes = params.include == Some(Include::Attributes);
     if let Some(evidence) = params.evidence {
         query.evidence_max = evidence;
     }
     Ok(query)
+}
+
+/// Now, in whole seconds, so that the answers of one second can be the same bytes.
+pub(crate) fn this_second() -> Timestamp {
+    Timestamp::from_micros(Utc::now().trunc_subsecs(0).timestamp_micros())
 }
 
 /// Measures the stages of one request.

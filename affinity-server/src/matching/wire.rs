@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use affinity_core::Condition;
+use affinity_core::assignment::Objective;
 use serde::{Deserialize, Serialize};
 
 /// The query string of a GET.
@@ -97,4 +98,53 @@ pub(super) enum FeedbackAction {
     Rate,
     /// What was said before is taken back.
     Withdraw,
+}
+
+/// The body of a POST that assigns many sources.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AssignBody {
+    pub(super) sources: Vec<String>,
+    /// The only targets; whomever the matcher finds when missing.
+    pub(super) targets: Option<Vec<String>>,
+    #[serde(default = "one")]
+    pub(super) source_capacity: u32,
+    #[serde(default = "one")]
+    pub(super) target_capacity: u32,
+    /// By id, those that can take more or fewer.
+    #[serde(default)]
+    pub(super) source_capacities: BTreeMap<String, u32>,
+    #[serde(default)]
+    pub(super) target_capacities: BTreeMap<String, u32>,
+    /// Pairs that must be in,
+    #[serde(default)]
+    pub(super) locked: Vec<PairBody>,
+    /// that must not,
+    #[serde(default)]
+    pub(super) forbidden: Vec<PairBody>,
+    /// and that are to stay where the objective does not suffer.
+    #[serde(default)]
+    pub(super) previous: Vec<PairBody>,
+    #[serde(default)]
+    pub(super) objective: Objective,
+    /// Best candidates of each source that can become matches.
+    pub(super) candidates: Option<usize>,
+    #[serde(default)]
+    pub(super) filters: Vec<Condition>,
+    #[serde(default)]
+    pub(super) weights: BTreeMap<String, f64>,
+    pub(super) as_of: Option<String>,
+    pub(super) evidence: Option<usize>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// Two who are or are not to be matched.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PairBody {
+    pub(super) source: String,
+    pub(super) target: String,
 }
