@@ -6,7 +6,7 @@ use affinity_core::{Engine, FeatureTable, Key, Query, QueryError, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::error::LearnError;
-use super::history::{Outcome, engine_before};
+use super::history::Outcome;
 use super::past::Past;
 use crate::matching::node_viewer;
 
@@ -84,14 +84,6 @@ fn thin(folds: &mut [Fold]) {
 }
 
 impl Past {
-    /// The engine of what was there before `cut`.
-    ///
-    /// # Errors
-    /// [`LearnError::Engine`].
-    pub fn engine_before(&self, cut: Timestamp) -> Result<Engine, LearnError> {
-        engine_before(cut, &self.changes, &self.outcomes, &self.replay, &self.schema, &self.matchers)
-    }
-
     /// Everyone a decision could have been about, by every signal, as the source saw it then; `None` when the source
     /// was not there yet.
     ///

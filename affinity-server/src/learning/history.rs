@@ -1,14 +1,10 @@
 use std::collections::{BTreeSet, HashSet};
 
-use affinity_core::{
-    Change, EdgeKey, EdgeRecord, Engine, Key, Matcher, NodeRecord, Schema, Timestamp, Value,
-};
+use affinity_core::{Change, EdgeKey, EdgeRecord, Engine, Key, NodeRecord, Schema, Timestamp, Value};
 
 use super::error::LearnError;
+use super::past::Past;
 use super::replay::{Ongoing, Replay};
-
-/// Changes handed to a builder at once.
-const BUILD_CHANGES: usize = 20_000;
 
 /// What became of a match.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,27 +19,31 @@ pub struct Outcome {
     pub at: Timestamp,
 }
 
-/// The engine of what was there before `cut`, its models fitted to that alone.
+/// Today's data as it was before `cut`.
 ///
 /// `changes` are those of today, `outcomes` all there are: what joins the two of an outcome from the cut on is left
 /// out whatever its own time, since a time can be entered as earlier than it was.
-///
-/// # Errors
-/// [`LearnError::Engine`] when the changes and matchers do not go together.
-pub fn engine_before(
+pub fn changes_before<'a>(
     cut: Timestamp,
-    changes: &[Change],
-    outcomes: &[Outcome],
-    replay: &Replay,
-    schema: &Schema,
-    matchers: &[Matcher],
-) -> Result<Engine, LearnError> {
+    changes: &'a [Change],
+    outcomes: &'a [Outcome],
+    replay: &'a Replay,
+    schema: &'a Schema,
+) -> impl Iterator<Item = Change> + 'a {
     let view = View::new(cut, changes, outcomes, replay, schema);
-    let mut builder = Engine::builder(schema.clone()).matchers(matchers.to_vec());
-    for part in changes.chunks(BUILD_CHANGES) {
-        builder = builder.apply(part.iter().filter_map(|change| view.then(change)))?;
+    changes.iter().filter_map(move |change| view.then(change))
+}
+
+impl Past {
+    /// The engine of what was there before `cut`, its models fitted to that alone.
+    ///
+    /// # Errors
+    /// [`LearnError::Engine`] when the data and the matchers do not go together.
+    pub fn engine_before(&self, cut: Timestamp) -> Result<Engine, LearnError> {
+        let changes = changes_before(cut, &self.changes, &self.outcomes, &self.replay, &self.schema);
+        let builder = Engine::builder(self.schema.clone()).matchers(self.matchers.clone());
+        Ok(builder.apply(changes)?.version(format!("before {cut}")).build()?)
     }
-    Ok(builder.version(format!("before {cut}")).build()?)
 }
 
 /// Today's data as it was before a cut.

@@ -28,13 +28,9 @@ pub(super) fn deliver(report: &Report, text: &str, out: &Path, as_json: bool) ->
 pub(super) fn screen(summary: &Summary) -> String {
     let k = summary.k;
     let head = ["", &format!("NDCG@{k}"), &format!("recall@{k}"), "MRR", "lead"].map(str::to_string);
-    let rows = summary.systems.iter().map(|system| {
-        let number = |interval: Interval| Cell::Number(interval).text();
-        let lead = if std::ptr::eq(system, &raw const summary.systems[0]) {
-            String::new()
-        } else {
-            number(system.lead)
-        };
+    let number = |interval: Interval| Cell::Number(interval).text();
+    let rows = summary.systems.iter().enumerate().map(|(place, system)| {
+        let lead = if place == 0 { String::new() } else { number(system.lead) };
         [
             system.name.clone(),
             number(system.ndcg),
