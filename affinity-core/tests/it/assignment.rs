@@ -174,7 +174,6 @@ fn blocking(problem: &Problem, solution: &Solution) -> Vec<usize> {
                  mine: &dyn Fn(Pair) -> bool,
                  better: &dyn Fn(usize) -> bool| {
         let held: Vec<usize> = solution.pairs.iter().copied().filter(|at| mine(problem.pairs[*at])).collect();
-        let _ = position;
         held.len() < capacity as usize || held.iter().any(|at| !is_locked(problem.pairs[*at]) && better(*at))
     };
     let left_out = (0..problem.pairs.len()).filter(|position| !solution.pairs.contains(position));
@@ -183,9 +182,9 @@ fn blocking(problem: &Problem, solution: &Solution) -> Vec<usize> {
         let pair = problem.pairs[*position];
         let (source, target) =
             (&problem.sources[pair.source as usize], &problem.targets[pair.target as usize]);
-        wants(*position, source.capacity, &|other| other.source == pair.source, &|at| {
+        wants(source.capacity, &|other| other.source == pair.source, &|at| {
             by_source(*position) < by_source(at)
-        }) && wants(*position, target.capacity, &|other| other.target == pair.target, &|at| {
+        }) && wants(target.capacity, &|other| other.target == pair.target, &|at| {
             by_target(*position) < by_target(at)
         })
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const CRATES: [&str; 3] = ["affinity-core", "affinity-server", "benches"];
 
 /// Files of `signals/` and `ranking/` that hold no formula, so no `Source:` line is due.
-const WITHOUT_FORMULA: [&str; 12] = [
+const WITHOUT_FORMULA: [&str; 15] = [
     "signals/signal.rs",
     "signals/context.rs",
     "signals/source.rs",
@@ -19,6 +19,9 @@ const WITHOUT_FORMULA: [&str; 12] = [
     "signals/values.rs",
     "signals/mod.rs",
     "ranking/mod.rs",
+    "ranking/assignment/mod.rs",
+    "ranking/assignment/error.rs",
+    "ranking/assignment/problem.rs",
     "evaluation/mod.rs",
 ];
 
