@@ -169,10 +169,7 @@ fn blocking(problem: &Problem, solution: &Solution) -> Vec<usize> {
         let score = problem.target_scores.get(position).copied().unwrap_or(pair.score);
         (std::cmp::Reverse(score), problem.sources[pair.source as usize].key.clone())
     };
-    let wants = |position: usize,
-                 capacity: u32,
-                 mine: &dyn Fn(Pair) -> bool,
-                 better: &dyn Fn(usize) -> bool| {
+    let wants = |capacity: u32, mine: &dyn Fn(Pair) -> bool, better: &dyn Fn(usize) -> bool| {
         let held: Vec<usize> = solution.pairs.iter().copied().filter(|at| mine(problem.pairs[*at])).collect();
         held.len() < capacity as usize || held.iter().any(|at| !is_locked(problem.pairs[*at]) && better(*at))
     };
