@@ -1,4 +1,5 @@
 //! Assignment: optimal against every assignment there is, stable, proven, and the same in any order.
+#![allow(clippy::cast_possible_truncation, reason = "a handful of parties on each side")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
