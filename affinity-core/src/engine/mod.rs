@@ -17,7 +17,7 @@ pub use self::assign::{
 pub use self::error::{EngineError, QueryError};
 pub use self::features::{FeatureRow, FeatureTable};
 pub use self::observer::{Observer, Unobserved};
-pub use self::query::{AdHocSource, Link, Query, QuerySource};
+pub use self::query::{AdHocSource, Link, Query, QuerySource, TwoSidedQuery};
 pub(crate) use self::reciprocal::check_ways_back;
 pub(crate) use self::version::bind;
 

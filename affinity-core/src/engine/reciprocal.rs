@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::error::{EngineError, QueryError};
-use super::query::Query;
+use super::query::{Query, TwoSidedQuery};
 use super::recommend::{Explain, Ranking, rank, read};
 use super::version::Engine;
 use crate::graph::{NodeId, Sight};
@@ -37,7 +37,7 @@ pub(crate) fn check_ways_back(matchers: &BTreeMap<String, Matcher>) -> Result<()
 pub(super) struct WayBack<'a> {
     engine: &'a Engine,
     query: &'a Query,
-    two_sided: &'a TwoSided,
+    two_sided: TwoSided,
     /// From the candidates to the source.
     matcher: &'a Matcher,
     weights: Vec<f64>,
@@ -54,10 +54,24 @@ impl Engine {
         source: &Source,
         cancelled: &'a dyn Fn() -> bool,
     ) -> Result<Option<WayBack<'a>>, QueryError> {
-        let Some(two_sided) = &matcher.two_sided else { return Ok(None) };
+        let asked_for = |asked: &TwoSidedQuery| {
+            let back = asked.way_back.clone().unwrap_or_else(|| matcher.name().to_string());
+            TwoSided::asked_for(back, asked.combine, query.limit.unwrap_or(matcher.limit))
+        };
+        let asked_for = query.two_sided.as_ref().map(asked_for);
+        let Some(two_sided) = asked_for.or_else(|| matcher.two_sided.clone()) else { return Ok(None) };
         let source =
             source.node.ok_or_else(|| QueryError::NotInGraph { matcher: matcher.name().to_string() })?;
         let back = self.matcher(&two_sided.matcher)?;
+        if (back.from, back.to) != (matcher.to, matcher.from) {
+            let leads_back = |other: &&Matcher| (other.from, other.to) == (matcher.to, matcher.from);
+            let allowed = self.matchers.values().filter(leads_back).map(|other| other.name().to_string());
+            return Err(QueryError::UnknownName {
+                what: "way back",
+                got: two_sided.matcher,
+                allowed: allowed.collect(),
+            });
+        }
         let weights = if back.name() == matcher.name() {
             self.weights(query, back)? // the query bends both ways alike
         } else {

@@ -517,10 +517,11 @@ impl Explain<'_> {
             .collect()
     }
 
-    /// How likely a score means success; unknown where the query brings weights, since the curve was fitted to the
-    /// matcher's own.
+    /// How likely a score means success; unknown where the query brings weights or another side, since the curve was
+    /// fitted to what the matcher says by itself.
     pub(super) fn probability(&self, score: f64) -> Option<f64> {
-        let curve = self.matcher.probability.as_ref().filter(|_| self.query.weights.is_empty());
+        let is_bent = !self.query.weights.is_empty() || self.query.two_sided.is_some();
+        let curve = self.matcher.probability.as_ref().filter(|_| !is_bent);
         curve.map(|curve| curve.at(score))
     }
 

@@ -38,7 +38,7 @@ pub(super) fn shortfalls(run: &Run<'_>, place: usize, limit: usize) -> Vec<Signa
         let value = run.ranking.features.value(signal, position).unwrap_or(0.0);
         let without = whole(score_units(score - value * weight));
         let needed = value_needed(wanted - without, weight_units(*weight));
-        let value_needed = needed.map(|units| to_value(units));
+        let value_needed = needed.map(to_value);
         let competition = Competition { run, signal, position, limit };
         SignalShortfall {
             signal: known.name.clone(),

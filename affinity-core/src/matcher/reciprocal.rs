@@ -41,6 +41,13 @@ pub(crate) struct TwoSided {
     pub(crate) window: usize,
 }
 
+impl TwoSided {
+    /// What a query asks for of a matcher that is not two-sided by itself.
+    pub(crate) fn asked_for(matcher: String, combine: Combination, limit: usize) -> Self {
+        Self { matcher, combine, window: WINDOW_DEFAULT.max(limit) }
+    }
+}
+
 impl ReciprocalToml {
     /// `own_name` is the matcher's, `limit` the matches that it returns when a query does not say.
     pub(super) fn resolve(

@@ -477,10 +477,12 @@ mod tests {
             spaces: &engine.spaces,
             models: &engine.models,
             filters: &engine.filters,
+            term_weights: &engine.term_weights,
             source: &source,
             sight: Sight::new(&Viewer::Anonymous, engine.graph.audiences()),
             as_of: Timestamp::default(),
             to: matcher.to,
+            only: None,
             cancelled: &|| false,
         };
         let reading = matcher.signals[0].signal.read(context, &mut Scratch::default());

@@ -1,4 +1,5 @@
 //! Assignment: optimal against every assignment there is, stable, proven, and the same in any order.
+#![allow(clippy::cast_possible_truncation, reason = "a handful of parties on each side")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -169,12 +170,8 @@ fn blocking(problem: &Problem, solution: &Solution) -> Vec<usize> {
         let score = problem.target_scores.get(position).copied().unwrap_or(pair.score);
         (std::cmp::Reverse(score), problem.sources[pair.source as usize].key.clone())
     };
-    let wants = |position: usize,
-                 capacity: u32,
-                 mine: &dyn Fn(Pair) -> bool,
-                 better: &dyn Fn(usize) -> bool| {
+    let wants = |capacity: u32, mine: &dyn Fn(Pair) -> bool, better: &dyn Fn(usize) -> bool| {
         let held: Vec<usize> = solution.pairs.iter().copied().filter(|at| mine(problem.pairs[*at])).collect();
-        let _ = position;
         held.len() < capacity as usize || held.iter().any(|at| !is_locked(problem.pairs[*at]) && better(*at))
     };
     let left_out = (0..problem.pairs.len()).filter(|position| !solution.pairs.contains(position));
@@ -183,9 +180,9 @@ fn blocking(problem: &Problem, solution: &Solution) -> Vec<usize> {
         let pair = problem.pairs[*position];
         let (source, target) =
             (&problem.sources[pair.source as usize], &problem.targets[pair.target as usize]);
-        wants(*position, source.capacity, &|other| other.source == pair.source, &|at| {
+        wants(source.capacity, &|other| other.source == pair.source, &|at| {
             by_source(*position) < by_source(at)
-        }) && wants(*position, target.capacity, &|other| other.target == pair.target, &|at| {
+        }) && wants(target.capacity, &|other| other.target == pair.target, &|at| {
             by_target(*position) < by_target(at)
         })
     };

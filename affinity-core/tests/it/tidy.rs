@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const CRATES: [&str; 4] = ["affinity-core", "affinity-embedding", "affinity-server", "benches"];
 
 /// Files of `signals/` and `ranking/` that hold no formula, so no `Source:` line is due.
-const WITHOUT_FORMULA: [&str; 21] = [
+const WITHOUT_FORMULA: &[&str] = &[
     "signals/signal.rs",
     "signals/context.rs",
     "signals/source.rs",
@@ -20,6 +20,9 @@ const WITHOUT_FORMULA: [&str; 21] = [
     "signals/values.rs",
     "signals/mod.rs",
     "ranking/mod.rs",
+    "ranking/assignment/mod.rs",
+    "ranking/assignment/error.rs",
+    "ranking/assignment/problem.rs",
     "evaluation/mod.rs",
     "evaluation/splits/mod.rs",
     "evaluation/report/mod.rs",

@@ -148,7 +148,7 @@ proptest! {
 
 #[test]
 fn stages_say_what_was_found_and_what_is_allowed() {
-    let text = "name = 'people'\nfrom = 'Member'\nto = 'Member'\nlimit = 1\ncandidates = [{ signal = 'rep', cap = 9 }, { signal = 'all', cap = 9 }]
+    let text = "name = 'people'\nfrom = 'Member'\nto = 'Member'\nlimit = 1\ncandidates = [{ signal = 'all', cap = 9 }]
         filters = [{ attribute = 'reputation', min = 1.0 }]
         signals = [{ name = 'rep', weight = 0.5, prior = { attribute = 'reputation', strength = 1.0, scale = 5.0 } }]";
     let member = |key: &str, reputation: f64| Change::PutNode {

@@ -208,7 +208,7 @@ fn numbers_out_of_range_are_refused() {
 
 #[test]
 fn a_signal_has_exactly_one_kind_of_evidence() {
-    let expected = "exactly one of: shared, path, pattern, walk";
+    let expected = "exactly one of: shared, path, pattern, latent, walk";
     check_range(9, "", 6, "signals", "likes", expected);
     let two = "shared = { relation = \"LIKES\" }\noverlap = { attribute = \"tags\" }";
     check_range(9, two, 6, "signals", "likes", expected);

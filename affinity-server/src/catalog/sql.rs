@@ -268,7 +268,7 @@ impl ProjectionStatements {
         // LIMIT keeps this a look-up per row: joined, a few texts could be matched against all vectors there are.
         AssertSqlSafe(format!(
             "SELECT v.kind, v.id, v.space, hashed.text_hash, known.vector, \
-             CASE WHEN known.vector IS NULL THEN v.text END AS text, v.audience, v.anchor_table, v.anchor_id, $3::text[] \
+             CASE WHEN known.vector IS NULL THEN v.text END AS text, v.audience, v.anchor_table, v.anchor_id, $3::text[] AS unused \
              FROM {}.affinity_texts v \
              CROSS JOIN LATERAL (SELECT sha256(convert_to(v.text, 'UTF8')) AS text_hash) hashed \
              LEFT JOIN LATERAL (SELECT stored.vector FROM affinity.vectors stored \

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use affinity_core::{
     AdHocSource, Answer, Engine, Explanation, Key, KindId, Link, Matcher, NodeRef, Observer, Query,
-    QueryError, Scratch, Timestamp, Viewer, WhyNot,
+    QueryError, Scratch, Timestamp, TwoSidedQuery, Viewer, WhyNot,
 };
 use axum::http::StatusCode;
 use chrono::{DateTime, SubsecRound, Utc};
@@ -249,6 +249,8 @@ impl MatchBody {
             as_of: self.as_of.clone(),
             evidence: self.evidence,
             include: self.include,
+            two_sided: self.two_sided,
+            way_back: self.way_back.clone(),
         }
     }
 
@@ -316,6 +318,15 @@ fn with_params(mut query: Query, params: &MatchParams) -> Result<Query, Problem>
     query.as_of = match &params.as_of {
         Some(text) => time_of("as_of", text)?,
         None => this_second(),
+    };
+    query.two_sided = match (params.two_sided, &params.way_back) {
+        (Some(combine), way_back) => Some(TwoSidedQuery { combine, way_back: way_back.clone() }),
+        (None, None) => None,
+        (None, Some(_)) => {
+            let detail = "\"way_back\" goes with \"two_sided\"";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail)
+                .expected("two_sided=harmonic, geometric or product", "way_back alone"));
+        }
     };
     query.with_attributes = params.include == Some(Include::Attributes);
     if let Some(evidence) = params.evidence {

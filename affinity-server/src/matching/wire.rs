@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use affinity_core::Condition;
 use affinity_core::assignment::Objective;
+use affinity_core::{Combination, Condition};
 use serde::{Deserialize, Serialize};
 
 /// The query string of a GET.
@@ -17,6 +17,10 @@ pub(crate) struct MatchParams {
     pub(crate) evidence: Option<usize>,
     /// `attributes`, or nothing.
     pub(crate) include: Option<Include>,
+    /// Matches that want each other, and how both scores become one.
+    pub(crate) two_sided: Option<Combination>,
+    /// The matcher that scores the way back; the same one when missing.
+    pub(crate) way_back: Option<String>,
 }
 
 /// What an answer may carry besides.
@@ -44,6 +48,8 @@ pub(super) struct MatchBody {
     pub(super) as_of: Option<String>,
     pub(super) evidence: Option<usize>,
     pub(super) include: Option<Include>,
+    pub(super) two_sided: Option<Combination>,
+    pub(super) way_back: Option<String>,
 }
 
 /// Whom matches are wanted for: a node by `id`, or one described on the spot.

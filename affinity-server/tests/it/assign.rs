@@ -84,6 +84,7 @@ fn assignment_keeps_capacities_locks_and_reasons() {
 
     check_why_not(&server, &top);
     check_many(&server, &sources);
+    check_two_sided(&server);
 }
 
 /// Told to raise the limit to a rank, the caller finds the target there.
@@ -98,6 +99,29 @@ fn check_why_not(server: &Server, top: &[String]) {
     assert!(!missed["changes"].as_array().unwrap().is_empty());
     let itself = ask_why(SARAH);
     assert_eq!(itself["reasons"][0]["stage"], "source");
+}
+
+/// Matches that want each other: both directions add up to the score, and look the same from the other side.
+fn check_two_sided(server: &Server) {
+    let answer = ask(server, &format!("{}&two_sided=harmonic", partners()));
+    let found = &answer["matches"][0];
+    let parts = found["contributions"].as_array().unwrap();
+    let of = |direction: &str| parts.iter().filter(|part| part["direction"] == direction).count();
+    assert!(of("source_to_target") > 0 && of("source_to_target") == of("target_to_source"));
+    let sum: f64 = parts.iter().map(|part| part["contribution"].as_f64().unwrap()).sum();
+    let score = found["score"].as_f64().unwrap();
+    assert_eq!(sum.to_bits(), score.to_bits());
+    let sides =
+        ["source_to_target", "target_to_source"].map(|side| found["reciprocal"][side].as_f64().unwrap());
+    let mean = 2.0 * sides[0] * sides[1] / (sides[0] + sides[1]);
+    assert!((mean - score).abs() < 1e-9, "{mean} and {score}");
+    let target = found["id"].as_str().unwrap();
+    let explained =
+        ask(server, &format!("/match/teraffi/partners/{SARAH}/explain/{target}?two_sided=harmonic"));
+    assert!(explained["ranks"]["target_for_source"].as_u64().is_some(), "{explained}");
+    let no_way = format!("/match/teraffi/sponsorships/{SARAH}?two_sided=product");
+    assert_ne!(server.ask(&no_way, "").0, 200);
+    assert_eq!(server.ask(&format!("{}&way_back=partners", partners()), "").1["code"], "bad_query");
 }
 
 /// Several sources in one request get the answers that they would get one by one.

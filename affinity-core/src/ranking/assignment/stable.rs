@@ -11,6 +11,9 @@ use super::error::AssignmentError;
 use super::network::{Cost, Network};
 use super::problem::Watch;
 
+/// Worth to the target, source and pair: the worst, of equal worth the one with the largest key, is the greatest.
+type Held = Reverse<(i128, Reverse<usize>, u32)>;
+
 /// Pairs, as positions in the problem, of the stable assignment that is best for sources.
 ///
 /// `target_scores` are what pairs are worth to their targets; empty when the same as to sources.
@@ -29,9 +32,7 @@ pub(super) fn solve<C: Cost>(
         wishes.push(row);
     }
     let mut free = network.sources.capacity.clone();
-    // What each target holds, worst on top: worth to it, then larger keys.
-    let mut held: Vec<BinaryHeap<Reverse<(i128, Reverse<usize>, u32)>>> =
-        vec![BinaryHeap::new(); network.targets.capacity.len()];
+    let mut held: Vec<BinaryHeap<Held>> = vec![BinaryHeap::new(); network.targets.capacity.len()];
     let mut asking: Vec<usize> = (0..source_count).rev().collect();
     let mut done = 0;
     while let Some(source) = asking.pop() {
