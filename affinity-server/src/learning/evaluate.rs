@@ -45,7 +45,7 @@ pub async fn evaluate(config: &Config, options: EvaluateOptions) -> anyhow::Resu
         Ok::<_, LearnError>((report(&past, &measured, &cuts), measured.summary))
     });
     let (report, summary) = measured.await??;
-    deliver(&report, &screen(&summary), &options.out, options.json)
+    deliver(&report, &screen(&summary), &options)
 }
 
 /// What the past of a matcher is, from the migrated database.
@@ -66,14 +66,14 @@ fn report(past: &Past, measured: &Measured, cuts: &str) -> Report {
     let version = past.matcher().map_or("", affinity_core::Matcher::version);
     let mut facts = vec![
         format!(
-            "Version {version}: {decision_count} decisions with {outcome_count} outcomes, of which {wanted_count} \
-             successes; {} outcomes in all.",
+            "Version {version}: {decision_count} decisions with {wanted_count} successes; {} outcomes in all, from 0 \
+             (rejected) to 1 (success).",
             past.outcomes.len()
         ),
         format!("Each decision is ranked with what was known before its cut: {cuts}."),
         format!(
-            "{reached_count} of the {wanted_count} successes were among the candidates; all systems rank those, and \
-             the others count as missed."
+            "{reached_count} of the {wanted_count} successes and {outcome_count} outcomes were among the candidates, whom all \
+             systems rank; the others count as missed."
         ),
         not_replayed(past),
     ];

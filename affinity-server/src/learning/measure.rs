@@ -28,7 +28,7 @@ pub struct Measured {
     pub has_own_probabilities: bool,
     /// Decisions whose source was there before the cut.
     pub decision_count: usize,
-    /// Their outcomes about somebody who was there too.
+    /// Their outcomes about candidates.
     pub outcome_count: usize,
     /// Successes among those,
     pub wanted_count: usize,
@@ -140,13 +140,12 @@ fn judge(
         System::Weights(weights) => pool.ranked(weights),
         System::Popularity => by_popularity(&pool, fold),
     };
-    let all = Decision::from_features(table.clone(), &decision.labels);
     let score = |of: &affinity_core::learning::Candidate| Some((of.score(&table.weights), of.label?));
     Judged {
         segments,
         reached_count: pool.candidates.iter().filter(|of| wanted.contains(&of.id)).count(),
         rankings: systems.iter().map(rank).collect(),
-        outcomes: all.candidates.iter().filter_map(score).collect(),
+        outcomes: pool.candidates.iter().filter_map(score).collect(),
         wanted,
     }
 }
