@@ -219,7 +219,7 @@ fn a_signal_has_exactly_one_kind_of_evidence() {
         6,
         "matching_only",
         "likes",
-        "shared, path and near",
+        "shared, path, near and terms",
     );
 }
 
