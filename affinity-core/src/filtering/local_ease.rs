@@ -227,7 +227,10 @@ impl<'a> Fit<'a> {
     fn fill_gram(&self, space: &mut Space) {
         let Space { neighbors, slot_of, users, chosen, by_slot, gram, .. } = space;
         let order = neighbors.len();
-        (users.clear(), chosen.clear(), by_slot.clear(), gram.clear());
+        users.clear();
+        chosen.clear();
+        by_slot.clear();
+        gram.clear();
         gram.resize(order * order, 0.0);
         for (neighbor, place) in neighbors.iter().zip(0_u32..) {
             for (user, value) in self.interactions.users_of(*neighbor as usize).entries() {
