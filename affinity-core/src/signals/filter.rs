@@ -476,6 +476,7 @@ mod tests {
             graph: &engine.graph,
             spaces: &engine.spaces,
             models: &engine.models,
+            term_weights: &crate::signals::TermWeights::default(),
             filters: &engine.filters,
             source: &source,
             sight: Sight::new(&Viewer::Anonymous, engine.graph.audiences()),

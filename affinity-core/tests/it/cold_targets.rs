@@ -135,6 +135,9 @@ fn schema_of_terms_takes_no_dimension_and_weights_are_positive() {
     }
 }
 
+/// How much alike two items are.
+type Similarity<'a> = &'a dyn Fn(usize, usize) -> f64;
+
 /// A random little library.
 #[derive(Clone, Debug)]
 struct Library {
@@ -204,7 +207,7 @@ impl Library {
         &self,
         (source, candidate): (usize, usize),
         (neighbors, exponent): (usize, f64),
-        similarity: &dyn Fn(usize, usize) -> f64,
+        similarity: Similarity<'_>,
     ) -> Option<f64> {
         let mut near: Vec<(f64, usize)> = (0..ITEM_COUNT)
             .filter(|other| *other != candidate && self.has_past(*other))
@@ -298,7 +301,7 @@ proptest! {
         };
         let vectors = library.centered();
         let dense = |a: usize, b: usize| vectors[a].iter().zip(&vectors[b]).map(|(x, y)| x * y).sum::<f64>();
-        let ways: [(&str, &dyn Fn(usize, usize) -> f64); 2] =
+        let ways: [(&str, Similarity<'_>); 2] =
             [("space = 'title'", &cosine), ("space = 'text', centered = true", &dense)];
         for (way, similarity) in ways {
             let signal = format!(
