@@ -476,6 +476,7 @@ mod tests {
             graph: &engine.graph,
             spaces: &engine.spaces,
             models: &engine.models,
+            term_weights: &crate::signals::TermWeights::default(),
             filters: &engine.filters,
             term_weights: &engine.term_weights,
             source: &source,
