@@ -29,6 +29,7 @@ pub mod ui;
 pub mod openapi;
 pub mod hosting;
 pub mod batch;
+pub mod learning;
 pub mod health;
 pub mod router;
 pub mod serve;

@@ -6,6 +6,7 @@ use affinity_server::batch::recommend_all;
 use affinity_server::config::{Invocation, InvocationError, Task};
 use affinity_server::database::{launcher, running_database_url};
 use affinity_server::generation::generate;
+use affinity_server::learning::{evaluate, fit};
 use affinity_server::matchers::{activate, list_versions, rollback};
 use affinity_server::observability::install_logging;
 use affinity_server::serve::serve;
@@ -45,6 +46,14 @@ async fn run(invocation: Invocation) -> anyhow::Result<()> {
         Task::Recommend(options) => {
             install_logging(&config.log)?;
             recommend_all(&config, options).await?;
+        }
+        Task::Evaluate(options) => {
+            install_logging(&config.log)?;
+            evaluate(&config, options).await?;
+        }
+        Task::Fit(options) => {
+            install_logging(&config.log)?;
+            fit(&config, options).await?;
         }
         Task::Versions { matcher } => {
             install_logging(&config.log)?;

@@ -17,7 +17,8 @@ const PRIOR: f64 = 1.0;
 /// when all are alike.
 ///
 /// Scores and probabilities have six decimals. Depends on the set of outcomes, not on their order.
-pub(super) fn probability_curve(outcomes: &[(f64, f64)]) -> Option<ProbabilityCurve> {
+#[must_use]
+pub fn probability_curve(outcomes: &[(f64, f64)]) -> Option<ProbabilityCurve> {
     let mut sorted = outcomes.to_vec();
     sorted.sort_by(|(a, a_label), (b, b_label)| a.total_cmp(b).then(a_label.total_cmp(b_label)));
     let is_mixed = sorted.iter().any(|(_, label)| *label != sorted[0].1);

@@ -29,6 +29,7 @@ mod fit;
 mod report;
 mod error;
 
+pub use self::calibration::probability_curve;
 pub use self::decision::{Candidate, Decision, OutcomeCounts, SUCCESS_FROM};
 pub use self::error::LearningError;
 pub use self::fit::{Fit, FitParams, Verdict, WeightChange, fit_weights};

@@ -327,6 +327,12 @@ impl Matcher {
         self.signals.iter().map(info).collect()
     }
 
+    /// From its score to the probability of success, where its text has one.
+    #[must_use]
+    pub fn probability(&self) -> Option<&ProbabilityCurve> {
+        self.probability.as_ref()
+    }
+
     pub(crate) fn requests(&self) -> impl Iterator<Item = &ModelRequest> {
         self.signals.iter().flat_map(|signal| &signal.requests)
     }

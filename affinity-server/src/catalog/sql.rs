@@ -180,6 +180,8 @@ impl LoadScript {
 pub struct ProjectionStatements {
     /// Quoted.
     schema: String,
+    /// Whether there is a view `affinity_outcomes`, which a platform may do without.
+    has_outcomes: bool,
 }
 
 /// Which rows of a projection view a statement reads.
@@ -211,6 +213,7 @@ impl ProjectionStatements {
     pub async fn prepare(connection: &mut PgConnection, platform: &str) -> Result<Self, CatalogError> {
         let known = sqlx::query(
             "select p.schema_name::text as schema, quote_ident(p.schema_name) as quoted_schema,
+                    to_regclass(quote_ident(p.schema_name) || '.affinity_outcomes') is not null as has_outcomes,
                     array(select wanted from unnest(array['affinity_nodes', 'affinity_edges', 'affinity_texts']) wanted
                           where to_regclass(quote_ident(p.schema_name) || '.' || wanted) is null) as missing
              from affinity.platforms p where p.name = $1",
@@ -224,7 +227,10 @@ impl ProjectionStatements {
         let missing: Vec<String> = known.try_get("missing")?;
         match missing.into_iter().next() {
             Some(table) => Err(CatalogError::UnknownTable { schema: known.try_get("schema")?, table }),
-            None => Ok(Self { schema: known.try_get("quoted_schema")? }),
+            None => Ok(Self {
+                schema: known.try_get("quoted_schema")?,
+                has_outcomes: known.try_get("has_outcomes")?,
+            }),
         }
     }
 
@@ -270,6 +276,24 @@ impl ProjectionStatements {
              AND stored.model = $2 AND stored.text_hash = hashed.text_hash LIMIT 1) known ON true{}",
             self.schema,
             rows.condition()
+        ))
+    }
+
+    /// What became of past matches of matcher `$2` of platform `$1`, oldest first: `source`, `target`, `label`, `at`.
+    #[must_use]
+    pub fn outcomes(&self) -> AssertSqlSafe<String> {
+        let feedback = "SELECT source, target, label, at FROM affinity.feedback_outcomes \
+                        WHERE platform = $1 AND matcher = $2";
+        let own = match self.has_outcomes {
+            true => format!(
+                "SELECT source, target, label, at FROM {}.affinity_outcomes WHERE matcher = $2 UNION ALL ",
+                self.schema
+            ),
+            false => String::new(),
+        };
+        AssertSqlSafe(format!(
+            "SELECT source, target, label, at FROM ({own}{feedback}) o \
+             WHERE label IS NOT NULL AND at IS NOT NULL ORDER BY at, source, target, label"
         ))
     }
 

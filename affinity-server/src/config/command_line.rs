@@ -11,6 +11,7 @@ use super::sources::Sources;
 use super::values::Config;
 use crate::batch::RecommendOptions;
 use crate::generation::GenerateOptions;
+use crate::learning::EvaluateOptions;
 use crate::matchers::MatcherName;
 
 const ABOUT: &str = "Explained matches of a live PostgreSQL database, over HTTP";
@@ -49,6 +50,10 @@ pub enum Task {
     },
     /// Write the matches of many sources to a file.
     Recommend(RecommendOptions),
+    /// Say how good a matcher was.
+    Evaluate(EvaluateOptions),
+    /// Learn the weights of a matcher from outcomes.
+    Fit(EvaluateOptions),
     /// List the versions of a matcher.
     Versions {
         /// Which matcher.
@@ -157,6 +162,8 @@ impl Invocation {
             },
             Some(("rollback", matches)) => Task::Rollback { matcher: matcher_name(matches) },
             Some(("recommend", matches)) => Task::Recommend(recommend_options(matches, directory)),
+            Some(("evaluate", matches)) => Task::Evaluate(evaluate_options(matches, directory, "evaluation")),
+            Some(("fit", matches)) => Task::Fit(evaluate_options(matches, directory, "fit")),
             Some(("versions", matches)) => Task::Versions { matcher: matcher_name(matches) },
             _ => Task::Serve,
         };
@@ -225,6 +232,16 @@ fn command() -> Command {
                         .help("Where to write [default: standard output]"),
                 ),
         )
+        .subcommand(past_command(
+            "evaluate",
+            "Say how good a matcher was, by what became of past matches, against popularity, each signal alone and the weights before",
+        ))
+        .subcommand(
+            past_command("fit", "Learn a matcher's weights and probabilities from what became of past matches").after_help(
+                "The new version is kept and not served: \"activate\" serves it. With too few outcomes, or weights that \
+                 would not be better beyond noise, it says so, changes nothing, and ends as a success.",
+            ),
+        )
         .subcommand(
             Command::new("versions").about("List the versions of a matcher, newest first").arg(matcher_argument()),
         )
@@ -243,6 +260,29 @@ fn command() -> Command {
                 )
                 .after_help("Example:\n  affinity-server generate <PLATFORM> --members 20000 --seed 7 --out /tmp/world"),
         )
+}
+
+/// A command that looks at past decisions.
+fn past_command(name: &'static str, about: &'static str) -> Command {
+    Command::new(name)
+        .about(about)
+        .arg(matcher_argument())
+        .arg(
+            Arg::new("folds")
+                .long("folds")
+                .value_name("N")
+                .default_value("4")
+                .value_parser(clap::value_parser!(u64).range(1..=100))
+                .help("Cuts in time, after each of which decisions are looked at"),
+        )
+        .arg(
+            Arg::new("out")
+                .long("out")
+                .value_name("FILE.html")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Where to write the report [default: <PLATFORM>-<MATCHER>-evaluation.html or -fit.html here]"),
+        )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the report as JSON"))
 }
 
 fn matcher_argument() -> Arg {
@@ -271,6 +311,19 @@ fn generate_options(matches: &ArgMatches, directory: &Path) -> GenerateOptions {
         members: number("members"),
         seed: number("seed"),
         out: matches.get_one::<PathBuf>("out").map(|out| directory.join(out)),
+    }
+}
+
+/// `kind` ends the default report's name.
+fn evaluate_options(matches: &ArgMatches, directory: &Path, kind: &str) -> EvaluateOptions {
+    let matcher = matcher_name(matches);
+    let default = || PathBuf::from(format!("{}-{}-{kind}.html", matcher.platform, matcher.matcher));
+    let folds = matches.get_one::<u64>("folds").copied().unwrap_or(1);
+    EvaluateOptions {
+        folds: usize::try_from(folds).unwrap_or(usize::MAX),
+        out: directory.join(matches.get_one::<PathBuf>("out").cloned().unwrap_or_else(default)),
+        json: matches.get_flag("json"),
+        matcher,
     }
 }
 

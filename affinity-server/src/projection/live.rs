@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use affinity_core::{Engine, EngineError, Matcher, Schema, Verification};
+use affinity_core::{Change, Engine, EngineError, Matcher, Schema, Verification};
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -140,6 +140,19 @@ impl LiveEngine {
         let (projector, files, _) = prepare(parts).await?;
         let (projection, _) = first_projection(&projector, &files).await?;
         Ok(projection.published())
+    }
+
+    /// All that the database says now, as changes to an empty engine, for work that builds engines of its own.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; texts that cannot be embedded are only logged.
+    pub async fn read_changes(parts: LiveParts) -> Result<Vec<Change>, ProjectionError> {
+        let (projector, ..) = prepare(parts).await?;
+        let (changes, failure) = projector.changes().await?;
+        if let Some(failure) = &failure {
+            tracing::warn!("texts could not be embedded: {}", with_causes(failure));
+        }
+        Ok(changes)
     }
 
     /// The newest version.

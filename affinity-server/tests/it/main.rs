@@ -22,4 +22,5 @@ mod page;
 mod assign;
 mod feedback;
 mod matcher_versions;
+mod learning;
 mod matching;

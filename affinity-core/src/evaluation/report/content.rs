@@ -98,7 +98,8 @@ pub enum Cell {
 
 impl Cell {
     /// As it is printed: "0.123 [0.100, 0.150]", without brackets when there is no doubt, a dash when undefined.
-    pub(super) fn text(&self) -> String {
+    #[must_use]
+    pub fn text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
             Self::Count(count) => count.to_string(),
