@@ -478,7 +478,6 @@ mod tests {
             models: &engine.models,
             term_weights: &crate::signals::TermWeights::default(),
             filters: &engine.filters,
-            term_weights: &engine.term_weights,
             source: &source,
             sight: Sight::new(&Viewer::Anonymous, engine.graph.audiences()),
             as_of: Timestamp::default(),
