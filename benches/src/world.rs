@@ -134,13 +134,17 @@ prior = { attribute = "reputation", strength = 5.0, scale = 5.0 }
 "#;
 
 /// One signal at a time, for the benches of single kinds of evidence.
-const SINGLE: [(&str, &str); 3] = [
+const SINGLE: [(&str, &str); 4] = [
     ("expand", r#"shared = { relation = "HAS_AFFINITY_WITH", formula = "adamic_adar" }"#),
     (
         "path",
         r#"path = { steps = [{ relation = "PARTNERS_WITH" }, { relation = "PARTNERS_WITH" }, { relation = "PARTNERS_WITH" }] }"#,
     ),
     ("walk", r#"walk = { relations = ["HAS_AFFINITY_WITH", "PARTNERS_WITH"] }"#),
+    (
+        "walk_steps",
+        r#"walk = { relations = ["HAS_AFFINITY_WITH", "PARTNERS_WITH"], weights = [0.5, 1], steps = [0.2, 1, 1], precision = 1e-4 }"#,
+    ),
 ];
 
 /// How large a world is.
@@ -180,7 +184,8 @@ impl WorldParams {
 pub struct World {
     /// What it was made from.
     pub params: WorldParams,
-    /// Matchers `partners`, `partners_both_ways`, `partners_near` where there are vectors, `opportunities`, `expand`, `path`, `walk`.
+    /// Matchers `partners`, `partners_both_ways`, `partners_near` where there are vectors, `opportunities`, `expand`,
+    /// `path`, `walk`, `walk_steps`.
     pub engine: Engine,
 }
 

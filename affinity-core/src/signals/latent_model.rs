@@ -436,7 +436,7 @@ mod tests {
         let row = |number: usize| {
             let (source, target) = (number / 5, number % 5);
             let feature = crate::exact::count_of((number * 7) % 11) / 5.0 - 1.0;
-            let label = f64::from(u8::from((number * number + source) % 3 == 0));
+            let label = f64::from(u8::from((number * number + source).is_multiple_of(3)));
             Row { source, target, label, features: vec![feature, feature * feature - 0.5] }
         };
         Fit { rows: (0..20).map(row).collect(), sizes: [1, 4, 5, 2] }

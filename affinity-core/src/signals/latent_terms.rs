@@ -181,6 +181,7 @@ fn correlation(points: &[(f64, f64)]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::correlation;
 
     #[test]

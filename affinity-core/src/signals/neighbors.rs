@@ -96,6 +96,9 @@ impl PropagationParams {
     }
 }
 
+/// Square of the length that is left of a vector of length 1 without the mean, below which it is not compared.
+const SQUARED_LENGTH_MIN: f64 = 1e-6;
+
 /// The items to compare.
 struct Compared<'a> {
     graph: &'a Graph,
@@ -121,9 +124,9 @@ impl Compared<'_> {
             components.iter_mut().zip(&mean).for_each(|(component, mean)| {
                 *component = narrow(f64::from(*component) - mean);
             });
-            // The mean itself has no direction left to compare.
-            let vector = components.iter().any(|component| *component != 0.0);
-            vector.then(|| VectorChange {
+            // At the mean itself nothing is left but rounding, which has a direction that means nothing.
+            let squared_length: f64 = components.iter().map(|part| f64::from(*part) * f64::from(*part)).sum();
+            (squared_length > SQUARED_LENGTH_MIN).then(|| VectorChange {
                 node: node.index(),
                 vector: Some(NewVector { components, audience: 0 }),
             })
@@ -185,13 +188,16 @@ impl Compared<'_> {
                     if *sum == 0 {
                         touched.push(*other);
                     }
-                    *sum += units(component * other_component).max(1);
+                    *sum += units(component * other_component);
                 }
             }
             let mut found: Vec<(u64, NodeId)> = Vec::with_capacity(touched.len());
             for other in touched {
                 let sum = std::mem::take(&mut sums[other as usize]);
-                found.extend((other != node.raw()).then_some((sum, NodeId::from_raw(other))));
+                // Listed twice while its sum was 0, it is 0 the second time.
+                if sum > 0 && other != node.raw() {
+                    found.push((sum, NodeId::from_raw(other)));
+                }
             }
             let best = |(a, left): &(u64, NodeId), (b, right): &(u64, NodeId)| {
                 b.cmp(a).then_with(|| nodes.key(*left).cmp(nodes.key(*right)))

@@ -21,10 +21,13 @@ pub(crate) struct TermCounts {
 }
 
 impl TermCounts {
-    /// `ln((1 + n) / (1 + n_t)) + 1`, at least 1; for a term that no node had, the most.
+    /// `ln((1 + n) / (1 + n_t))`, where `n_t` of the n nodes have the term: 0 when all have it; 1 while n is 0.
     fn idf(&self, term: &str) -> f64 {
+        if self.node_count == 0 {
+            return 1.0;
+        }
         let count = self.by_term.get(term).copied().unwrap_or(0).min(self.node_count);
-        libm::log((1.0 + f64::from(self.node_count)) / (1.0 + f64::from(count))) + 1.0
+        libm::log((1.0 + f64::from(self.node_count)) / (1.0 + f64::from(count)))
     }
 }
 
@@ -60,8 +63,8 @@ impl TermWeights {
 
     /// The terms of a node as a vector of unit length, whoever may read them: term ids and components.
     ///
-    /// A component is the weight of the term times its inverse document frequency, divided by the length. Empty for a
-    /// node without terms.
+    /// A component is `1 + ln(w)` of the term's weight w, or w itself below 1, times the inverse document frequency,
+    /// divided by the length. Empty for a node without terms.
     pub(crate) fn unit_vector(
         &self,
         graph: &Graph,
@@ -71,12 +74,18 @@ impl TermWeights {
     ) {
         let idf = &self.0[space.index()];
         let component = |(term, weight): (u32, f32)| {
-            (term, f64::from(weight) * idf.get(term as usize).copied().unwrap_or(1.0))
+            (term, frequency(weight) * idf.get(term as usize).copied().unwrap_or(1.0))
         };
         vector.clear();
         vector.extend(graph.term_table(space).terms(node).map(component));
         scale_to_unit(vector);
     }
+}
+
+/// Repetition counts less and less.
+fn frequency(weight: f32) -> f64 {
+    let weight = f64::from(weight);
+    if weight > 1.0 { 1.0 + libm::log(weight) } else { weight }
 }
 
 /// Divides components, which are not negative, by their common length; the order of the terms changes no bit.
