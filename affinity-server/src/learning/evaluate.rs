@@ -62,7 +62,9 @@ pub(super) async fn read_past(
 }
 
 fn report(past: &Past, measured: &Measured, cuts: &str) -> Report {
-    let Measured { decision_count, outcome_count, wanted_count, reached_count, .. } = measured;
+    let Measured { decision_count, candidate_count, outcome_count, wanted_count, reached_count, .. } =
+        measured;
+    let candidates = candidate_count / decision_count.max(&1);
     let version = past.matcher().map_or("", affinity_core::Matcher::version);
     let mut facts = vec![
         format!(
@@ -72,8 +74,8 @@ fn report(past: &Past, measured: &Measured, cuts: &str) -> Report {
         ),
         format!("Each decision is ranked with what was known before its cut: {cuts}."),
         format!(
-            "{reached_count} of the {wanted_count} successes and {outcome_count} outcomes were among the candidates, whom all \
-             systems rank; the others count as missed."
+            "All systems rank the {candidates} candidates that a decision has on average. {reached_count} of the \
+             {wanted_count} successes and {outcome_count} outcomes of any kind were among them; the others count as missed."
         ),
         not_replayed(past),
     ];
