@@ -4,15 +4,15 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use affinity_core::{Matcher, MatcherError};
 use sqlx::PgPool;
 
 use crate::config::{Config, EmbeddingsConfig};
 use crate::embedding::{BuiltinEmbedder, Embedder, EmbeddingError, HttpEmbedder, HttpEmbedderParams};
 use crate::generation::{GenerationError, World};
+use crate::matchers::{self, Declared, MatchersError};
 use crate::matching::{Hosted, Platforms};
 use crate::observability::Progress;
-use crate::platform::{MatcherText, Platform, PlatformError};
+use crate::platform::{Platform, PlatformError};
 use crate::projection::{LiveEngine, LiveParts, LiveSettings, ProjectionError};
 
 /// The seed of the demo data: every fresh installation shows the same world.
@@ -27,10 +27,10 @@ pub enum HostingError {
         /// What was met.
         source: PlatformError,
     },
-    /// One of its matchers.
-    Matcher {
+    /// Its matchers.
+    Matchers {
         /// What was met.
-        source: MatcherError,
+        source: MatchersError,
     },
     /// Its demo data.
     Demo {
@@ -57,7 +57,7 @@ impl fmt::Display for HostingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Platform { .. } => f.write_str("a platform's folder cannot be used"),
-            Self::Matcher { .. } => f.write_str("a matcher cannot be used"),
+            Self::Matchers { .. } => f.write_str("a platform's matchers cannot be used"),
             Self::Demo { platform, .. } => write!(f, "the demo data of \"{platform}\" cannot be loaded"),
             Self::Projection { platform, .. } => write!(f, "the engine of \"{platform}\" cannot be made"),
             Self::Embedding { .. } => f.write_str("texts cannot be embedded"),
@@ -69,7 +69,7 @@ impl std::error::Error for HostingError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Platform { source } => Some(source),
-            Self::Matcher { source } => Some(source),
+            Self::Matchers { source } => Some(source),
             Self::Demo { source, .. } => Some(source),
             Self::Projection { source, .. } => Some(source),
             Self::Embedding { source } => Some(source),
@@ -103,9 +103,9 @@ pub async fn host_platforms(
     embedder: &Arc<Embedder>,
 ) -> Result<Platforms, HostingError> {
     let mut hosted = Platforms::new();
-    let own = config.data_dir.join("platforms");
-    let platforms = if own.is_dir() { Platform::with_overrides(&own) } else { Platform::embedded() };
-    for platform in platforms.map_err(|source| HostingError::Platform { source })? {
+    let platforms =
+        Platform::of_data_dir(&config.data_dir).map_err(|source| HostingError::Platform { source })?;
+    for platform in platforms {
         if let Some(demo) = platform.demo().filter(|_| config.demo_members > 0) {
             load_demo(pool, platform.name(), demo, config.demo_members).await.map_err(|source| {
                 HostingError::Demo { platform: platform.name().to_string(), source: Box::new(source) }
@@ -138,23 +138,38 @@ async fn load_demo(pool: &PgPool, platform: &str, demo: &str, members: u32) -> R
     }
 }
 
+/// What the engine of a platform is made from.
+///
+/// # Errors
+/// [`HostingError::Matchers`].
+pub async fn live_parts(
+    platform: &Platform,
+    pool: &PgPool,
+    embedder: &Arc<Embedder>,
+    data_dir: &Path,
+) -> Result<LiveParts, HostingError> {
+    let served = matchers::served(pool, platform, embedder.dimension()).await;
+    let Declared { schema, matchers } = served.map_err(|source| HostingError::Matchers { source })?;
+    Ok(LiveParts {
+        pool: pool.clone(),
+        matchers,
+        schema,
+        embedder: Arc::clone(embedder),
+        settings: LiveSettings::standard(data_dir.join("engines").join(platform.name())),
+    })
+}
+
 async fn start(
     platform: &Platform,
     pool: &PgPool,
     embedder: &Arc<Embedder>,
     data_dir: &Path,
 ) -> Result<LiveEngine, HostingError> {
-    let schema = platform.schema(embedder.dimension()).map_err(|source| HostingError::Platform { source })?;
-    let read = |matcher: &MatcherText| Matcher::from_toml(&matcher.text, &matcher.file, &schema);
-    let matchers = platform.matchers().iter().map(read).collect::<Result<Vec<_>, _>>();
-    let parts = LiveParts {
-        pool: pool.clone(),
-        matchers: matchers.map_err(|source| HostingError::Matcher { source })?,
-        schema,
-        embedder: Arc::clone(embedder),
-        settings: LiveSettings::standard(data_dir.join("engines").join(platform.name())),
-    };
-    LiveEngine::start(parts)
+    let parts = live_parts(platform, pool, embedder, data_dir).await?;
+    let live = LiveEngine::start(parts)
         .await
-        .map_err(|source| HostingError::Projection { platform: platform.name().to_string(), source })
+        .map_err(|source| HostingError::Projection { platform: platform.name().to_string(), source })?;
+    let watch = matchers::watch(pool.clone(), platform.clone(), embedder.dimension(), live.matcher_setter());
+    tokio::spawn(watch);
+    Ok(live)
 }

@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use affinity_server::batch::recommend_all;
 use affinity_server::config::{Invocation, InvocationError, Task};
 use affinity_server::database::{launcher, running_database_url};
 use affinity_server::generation::generate;
+use affinity_server::matchers::{activate, list_versions, rollback};
 use affinity_server::observability::install_logging;
 use affinity_server::serve::serve;
 
@@ -31,6 +33,22 @@ async fn run(invocation: Invocation) -> anyhow::Result<()> {
         Task::Generate(options) => {
             install_logging(&config.log)?;
             generate(&config, options).await?;
+        }
+        Task::Activate { matcher, version } => {
+            install_logging(&config.log)?;
+            activate(&config, &matcher, &version).await?;
+        }
+        Task::Rollback { matcher } => {
+            install_logging(&config.log)?;
+            rollback(&config, &matcher).await?;
+        }
+        Task::Recommend(options) => {
+            install_logging(&config.log)?;
+            recommend_all(&config, options).await?;
+        }
+        Task::Versions { matcher } => {
+            install_logging(&config.log)?;
+            list_versions(&config, &matcher).await?;
         }
         Task::DatabaseUrl => println!("{}", running_database_url(&config.database).await?),
     }

@@ -139,6 +139,15 @@ impl Platform {
         Ok(platforms)
     }
 
+    /// The platforms of a server with this data directory: [`Self::with_overrides`] of its folder `platforms`.
+    ///
+    /// # Errors
+    /// As [`Self::with_overrides`].
+    pub fn of_data_dir(data_dir: &Path) -> Result<Vec<Self>, PlatformError> {
+        let own = data_dir.join("platforms");
+        if own.is_dir() { Self::with_overrides(&own) } else { Self::embedded() }
+    }
+
     /// The platform in `folder`, named as the folder is.
     ///
     /// # Errors

@@ -98,6 +98,9 @@ weight = 0.1
 prior = { attribute = "reputation", strength = 5.0, scale = 5.0 }
 "#;
 
+/// Both ways: how each of the best 100 would rank the source counts too.
+const PARTNERS_BOTH_WAYS: &str = "[reciprocal]\ncombine = \"harmonic\"\n";
+
 /// The same with texts.
 const PARTNERS_NEAR: &str = r#"
 [[signals]]
@@ -177,7 +180,7 @@ impl WorldParams {
 pub struct World {
     /// What it was made from.
     pub params: WorldParams,
-    /// Matchers `partners`, `partners_near` where there are vectors, `opportunities`, `expand`, `path`, `walk`.
+    /// Matchers `partners`, `partners_both_ways`, `partners_near` where there are vectors, `opportunities`, `expand`, `path`, `walk`.
     pub engine: Engine,
 }
 
@@ -190,6 +193,8 @@ impl World {
         let schema = Schema::from_toml(SCHEMA)?;
         let mut texts = vec![PARTNERS.to_string(), OPPORTUNITIES.to_string()];
         texts.extend(SINGLE.map(|(name, signal)| single(name, signal)));
+        let both_ways = PARTNERS.replacen("\"partners\"", "\"partners_both_ways\"", 1);
+        texts.push(both_ways + PARTNERS_BOTH_WAYS);
         if params.has_vectors {
             // The weights must sum to at most 1: the affinities give a quarter of theirs to the texts.
             let renamed = PARTNERS.replacen("\"partners\"", "\"partners_near\"", 1).replacen("0.4", "0.3", 1);

@@ -187,9 +187,9 @@ pub struct ProjectionStatements {
 pub enum ProjectionRows {
     /// All of them.
     All,
-    /// Those of one anchor table, `$3`.
+    /// Those of one anchor table, `$4`.
     OfTable,
-    /// Those of some anchors of one table, `$3` and `$4` (`uuid[]`).
+    /// Those of some anchors of one table, `$4` and `$5` (`uuid[]`).
     OfAnchors,
 }
 
@@ -197,8 +197,8 @@ impl ProjectionRows {
     fn condition(self) -> &'static str {
         match self {
             Self::All => "",
-            Self::OfTable => " WHERE v.anchor_table = $3",
-            Self::OfAnchors => " WHERE v.anchor_table = $3 AND v.anchor_id = ANY($4)",
+            Self::OfTable => " WHERE v.anchor_table = $4",
+            Self::OfAnchors => " WHERE v.anchor_table = $4 AND v.anchor_id = ANY($5)",
         }
     }
 }
@@ -228,36 +228,41 @@ impl ProjectionStatements {
         }
     }
 
-    /// Rows of `affinity_nodes`. `$1` and `$2` are declared and unused, so that all statements bind alike.
+    /// Rows of `affinity_nodes`. `$1` to `$3` are declared and unused, so that all statements bind alike.
     #[must_use]
     pub fn nodes(&self, rows: ProjectionRows) -> AssertSqlSafe<String> {
         AssertSqlSafe(format!(
             "SELECT v.kind, v.id, v.attributes::text AS attributes, v.audience, v.principals, v.anchor_table, \
-             v.anchor_id, $1::text, $2::text FROM {}.affinity_nodes v{}",
+             v.anchor_id, $1::text, $2::text, $3::text[] FROM {}.affinity_nodes v{}",
             self.schema,
             rows.condition()
         ))
     }
 
-    /// Rows of `affinity_edges`. `$1` and `$2` are declared and unused, so that all statements bind alike.
+    /// Rows of `affinity_edges`, and the feedback of platform `$1` on the matchers `$3` (`text[]`); `$2` is declared
+    /// and unused, so that all statements bind alike.
     #[must_use]
     pub fn edges(&self, rows: ProjectionRows) -> AssertSqlSafe<String> {
         AssertSqlSafe(format!(
             "SELECT v.relation, v.source, v.target, v.origin, v.weight, v.at, v.attributes::text AS attributes, \
-             v.audience, v.anchor_table, v.anchor_id, $1::text, $2::text FROM {}.affinity_edges v{}",
+             v.audience, v.anchor_table, v.anchor_id, $2::text FROM (\
+             SELECT relation, source, target, origin, weight, at, attributes, audience, anchor_table, anchor_id \
+             FROM {}.affinity_edges UNION ALL \
+             SELECT relation, source, target, origin, weight, at, attributes, audience, anchor_table, anchor_id \
+             FROM affinity.feedback_edges WHERE platform = $1 AND matcher = ANY($3)) v{}",
             self.schema,
             rows.condition()
         ))
     }
 
-    /// Rows of `affinity_texts` for platform `$1`, each with the vector that model `$2` made from that very text;
+    /// Rows of `affinity_texts` for platform `$1` (`$3` declared and unused), each with the vector that model `$2` made from that very text;
     /// the text itself comes only where there is none.
     #[must_use]
     pub fn texts(&self, rows: ProjectionRows) -> AssertSqlSafe<String> {
         // LIMIT keeps this a look-up per row: joined, a few texts could be matched against all vectors there are.
         AssertSqlSafe(format!(
             "SELECT v.kind, v.id, v.space, hashed.text_hash, known.vector, \
-             CASE WHEN known.vector IS NULL THEN v.text END AS text, v.audience, v.anchor_table, v.anchor_id \
+             CASE WHEN known.vector IS NULL THEN v.text END AS text, v.audience, v.anchor_table, v.anchor_id, $3::text[] \
              FROM {}.affinity_texts v \
              CROSS JOIN LATERAL (SELECT sha256(convert_to(v.text, 'UTF8')) AS text_hash) hashed \
              LEFT JOIN LATERAL (SELECT stored.vector FROM affinity.vectors stored \

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use affinity_core::Scratch;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::MatchingConfig;
 
@@ -83,7 +83,29 @@ impl ScoringPool {
         work: impl FnOnce(&mut Scratch, &Arc<AtomicBool>) -> T + Send + 'static,
     ) -> Result<T, PoolError> {
         let full = PoolError::Full { capacity: self.capacity };
-        let _admitted = self.admitted.try_acquire().map_err(|_| full)?;
+        let admitted = self.admitted.try_acquire().map_err(|_| full)?;
+        self.run_admitted(admitted, work).await
+    }
+
+    /// As [`Self::run`], but waits for a place in the queue: for work whose caller asks for no more meanwhile.
+    ///
+    /// # Errors
+    /// [`PoolError`] when the deadline passes, which begins with the place in the queue, or the work panics.
+    pub async fn run_in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Scratch, &Arc<AtomicBool>) -> T + Send + 'static,
+    ) -> Result<T, PoolError> {
+        let closed = PoolError::Full { capacity: self.capacity }; // never: nobody closes it
+        let admitted = self.admitted.acquire().await.map_err(|_| closed)?;
+        self.run_admitted(admitted, work).await
+    }
+
+    async fn run_admitted<T: Send + 'static>(
+        &self,
+        _admitted: SemaphorePermit<'_>,
+        work: impl FnOnce(&mut Scratch, &Arc<AtomicBool>) -> T + Send + 'static,
+    ) -> Result<T, PoolError> {
+        let full = PoolError::Full { capacity: self.capacity };
         let cancel = Arc::new(AtomicBool::new(false));
         let _guard = CancelOnDrop(Arc::clone(&cancel));
         let run = async {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use affinity_core::Condition;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The query string of a GET.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -29,7 +29,10 @@ pub(crate) enum Include {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MatchBody {
-    pub(super) source: SourceBody,
+    /// One source; or several, below.
+    pub(super) source: Option<SourceBody>,
+    /// Ids of nodes, each answered as if it had been asked for alone.
+    pub(super) sources: Option<Vec<String>>,
     #[serde(default)]
     pub(super) filters: Vec<Condition>,
     #[serde(default)]
@@ -66,4 +69,32 @@ pub(super) struct LinkBody {
     pub(super) reversed: bool,
     pub(super) weight: Option<f32>,
     pub(super) at: Option<String>,
+}
+
+/// The body of a POST of feedback.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FeedbackBody {
+    /// The answer that it is about; it names the source.
+    pub(super) answer_id: Option<String>,
+    /// The source, where no answer is named.
+    pub(super) source: Option<String>,
+    pub(super) target: String,
+    pub(super) action: FeedbackAction,
+    /// 1 (bad) to 5 (good), with `rate` alone.
+    pub(super) rating: Option<i16>,
+}
+
+/// What is said of a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FeedbackAction {
+    /// Not this one: it is kept out of later answers, and counts as a failure.
+    Dismiss,
+    /// This one: it need not be offered again, and counts as a success.
+    Accept,
+    /// So good: a low rating keeps it out, each counts for what it is.
+    Rate,
+    /// What was said before is taken back.
+    Withdraw,
 }

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use affinity_core::{EngineError, Matcher};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -23,6 +24,10 @@ const BACKOFF_MAX: Duration = Duration::from_secs(10);
 pub(super) enum Command {
     /// Read the views anew and publish what they say.
     Rebuild(oneshot::Sender<Result<(), ProjectionError>>),
+    /// Follow now, and say when what was committed before is published.
+    CatchUp(oneshot::Sender<Result<(), ProjectionError>>),
+    /// Answer by these matchers from now on.
+    Matchers(Vec<Matcher>, oneshot::Sender<Result<(), EngineError>>),
     /// Save and end.
     Stop,
 }
@@ -93,6 +98,14 @@ impl Follower {
                         let _ = reply.send(rebuilt);
                         continue;
                     }
+                    Some(Command::CatchUp(reply)) => {
+                        let _ = reply.send(self.step().await); // as above
+                        continue;
+                    }
+                    Some(Command::Matchers(matchers, reply)) => {
+                        let _ = reply.send(self.answer_by(matchers).await); // as above
+                        continue;
+                    }
                     Some(Command::Stop) | None => break,
                 },
                 // While the database fails, its notifications must not shorten the pause.
@@ -145,6 +158,30 @@ impl Follower {
         let (projection, step) = self.projector.project_all().await?;
         self.projection = projection;
         self.publish(began, step);
+        Ok(())
+    }
+
+    /// The engine with other matchers, unless it has these already.
+    async fn answer_by(&mut self, matchers: Vec<Matcher>) -> Result<(), EngineError> {
+        let served = self.projection.engine.matchers();
+        let is_same = |matcher: &Matcher| {
+            served.get(matcher.name()).is_some_and(|served| served.version() == matcher.version())
+        };
+        if matchers.len() == served.len() && matchers.iter().all(is_same) {
+            return Ok(());
+        }
+        let (engine, next) = (Arc::clone(&self.projection.engine), matchers.clone());
+        // Matchers that ask for statistics of their own have them fitted, which takes a while.
+        let made = tokio::task::spawn_blocking(move || engine.with_matchers(next)).await;
+        let made = match made {
+            Ok(made) => made?,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return Ok(()), // the runtime is ending
+        };
+        self.projection.engine = Arc::new(made);
+        self.projector.matchers = matchers;
+        self.handle.publish(self.projection.published());
+        self.pace.changes_since_save += 1;
         Ok(())
     }
 

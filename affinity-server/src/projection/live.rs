@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use affinity_core::{Engine, Matcher, Schema, Verification};
+use affinity_core::{Engine, EngineError, Matcher, Schema, Verification};
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -77,6 +77,7 @@ impl LiveSettings {
 /// ```
 #[derive(Debug)]
 pub struct LiveEngine {
+    pool: PgPool,
     handle: Arc<EngineHandle>,
     health: Arc<Mutex<Health>>,
     commands: mpsc::Sender<Command>,
@@ -91,20 +92,12 @@ impl LiveEngine {
     /// [`ProjectionError::NotFollowed`] for a platform whose views the feed cannot follow; others when the database
     /// fails or holds what the schema does not allow.
     pub async fn start(parts: LiveParts) -> Result<Self, ProjectionError> {
-        let LiveParts { pool, schema, matchers, embedder, settings } = parts;
-        let platform = schema.name().to_string();
-        let mut connection = pool.acquire().await.map_err(ProjectionError::database("be reached"))?;
-        let statements = ProjectionStatements::prepare(&mut connection, &platform).await?;
-        drop(connection);
-        check_projection(&pool, &platform).await?;
-        let origin = origin(&pool, &platform, &schema, embedder.model()).await?;
-        let files = SnapshotFiles { folder: settings.folder.clone(), origin };
+        let (projector, files, settings) = prepare(parts).await?;
+        let (pool, platform) = (projector.pool.clone(), projector.platform.clone());
 
         // Listening begins before the first look, so that no commit falls between the two.
         let wake = Arc::new(Notify::new());
         let listener = tokio::spawn(listen(pool.clone(), platform.clone(), Arc::clone(&wake)));
-        let projector =
-            Projector { pool, platform: platform.clone(), statements, schema, matchers, embedder };
         let (projection, kept) = match first_projection(&projector, &files).await {
             Ok(first) => first,
             Err(error) => {
@@ -130,7 +123,23 @@ impl LiveEngine {
             pace: Pace::new(kept),
         };
         let follower = tokio::spawn(follower.run());
-        Ok(Self { handle, health, commands, follower, listener })
+        Ok(Self { pool, handle, health, commands, follower, listener })
+    }
+
+    /// The database that it follows.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The engine as the database has it now, without following it further: for work that ends.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn read_once(parts: LiveParts) -> Result<Arc<Engine>, ProjectionError> {
+        let (projector, files, _) = prepare(parts).await?;
+        let (projection, _) = first_projection(&projector, &files).await?;
+        Ok(projection.published())
     }
 
     /// The newest version.
@@ -157,12 +166,52 @@ impl LiveEngine {
         answer.await.map_err(|_| ProjectionError::Stopped)?
     }
 
+    /// Waits until what was committed before is in [`Self::load`].
+    ///
+    /// # Errors
+    /// As [`Self::rebuild`]: the database cannot be followed just now.
+    pub async fn catch_up(&self) -> Result<(), ProjectionError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::CatchUp(reply)).await.map_err(|_| ProjectionError::Stopped)?;
+        answer.await.map_err(|_| ProjectionError::Stopped)?
+    }
+
+    /// What replaces the matchers of this engine while it runs.
+    #[must_use]
+    pub fn matcher_setter(&self) -> MatcherSetter {
+        MatcherSetter { commands: self.commands.downgrade() }
+    }
+
     /// Stops following the database and saves a snapshot if anything changed since the last.
     pub async fn stop(mut self) {
         // An error means that the follower has ended already, which is what stopping is for.
         let _ = self.commands.send(Command::Stop).await;
         if let Err(error) = (&mut self.follower).await {
             tracing::error!("following the database ended early: {error}");
+        }
+    }
+}
+
+/// Replaces the matchers of a live engine; it does not keep the engine running.
+#[derive(Clone, Debug)]
+pub struct MatcherSetter {
+    commands: mpsc::WeakSender<Command>,
+}
+
+impl MatcherSetter {
+    /// Has the engine answer by `matchers`; false once the engine is stopped.
+    ///
+    /// # Errors
+    /// [`EngineError`] when they do not go together; the engine keeps those it has.
+    pub async fn set(&self, matchers: Vec<Matcher>) -> Result<bool, EngineError> {
+        let Some(commands) = self.commands.upgrade() else { return Ok(false) };
+        let (reply, answer) = oneshot::channel();
+        if commands.send(Command::Matchers(matchers, reply)).await.is_err() {
+            return Ok(false);
+        }
+        match answer.await {
+            Ok(set) => set.map(|()| true),
+            Err(_) => Ok(false),
         }
     }
 }
@@ -184,6 +233,19 @@ async fn verify(platform: String, engine: Arc<Engine>, commands: mpsc::Sender<Co
         // An error means that nobody follows any more, and so nobody reads either.
         let _ = commands.send(Command::Rebuild(reply)).await;
     }
+}
+
+/// What makes engines of these parts, once the database has confirmed that it can be followed.
+async fn prepare(parts: LiveParts) -> Result<(Projector, SnapshotFiles, LiveSettings), ProjectionError> {
+    let LiveParts { pool, schema, matchers, embedder, settings } = parts;
+    let platform = schema.name().to_string();
+    let mut connection = pool.acquire().await.map_err(ProjectionError::database("be reached"))?;
+    let statements = ProjectionStatements::prepare(&mut connection, &platform).await?;
+    drop(connection);
+    check_projection(&pool, &platform).await?;
+    let origin = origin(&pool, &platform, &schema, embedder.model()).await?;
+    let files = SnapshotFiles { folder: settings.folder.clone(), origin };
+    Ok((Projector { pool, platform, statements, schema, matchers, embedder }, files, settings))
 }
 
 /// Where following begins, and how that was found.

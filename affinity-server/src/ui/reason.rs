@@ -30,6 +30,9 @@ pub(super) fn reason(evidence: &Evidence) -> Markup {
         Evidence::Walk { probability } => {
             html! { "a random walk from you is here " (percent(*probability)) " of the time" }
         }
+        Evidence::LogOdds { term, log_odds } => {
+            html! { (plain(term)) ": " (decimal(*log_odds, 2)) " in log-odds" }
+        }
         Evidence::Withheld { withheld } => html! { span.withheld { "Not shown: " (withheld) "." } },
     }
 }

@@ -19,4 +19,6 @@ mod random_writes;
 mod projection;
 mod change_feed;
 mod page;
+mod feedback;
+mod matcher_versions;
 mod matching;

@@ -1,0 +1,5 @@
+//! The behavior of the crate as a caller sees it.
+
+mod folders;
+mod reference;
+mod refusals;
