@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::error::ReadError;
@@ -5,15 +6,17 @@ use super::lines::Lines;
 
 const LINE: &str = "a user and its items: numbers separated by spaces";
 
+/// Items by user.
+pub(crate) type Lists = BTreeMap<u32, BTreeSet<u32>>;
+
 /// Who chose what: `train.txt` and `test.txt`, one line per user, `user item item ...`.
 #[derive(Clone, Debug)]
 pub(crate) struct Adjacency {
-    /// Items per user, ascending, each once; empty for users that only the test knows.
-    pub(crate) train: Vec<Vec<u32>>,
-    /// As long as `train`; without what is in `train` already.
-    pub(crate) test: Vec<Vec<u32>>,
-    /// One more than the largest item.
-    pub(crate) item_count: usize,
+    pub(crate) train: Lists,
+    /// What was held out, also where the user has it in `train`: the protocol counts it.
+    pub(crate) test: Lists,
+    /// Pairs of users, from `trust.txt` where the folder has one.
+    pub(crate) trust: Lists,
 }
 
 impl Adjacency {
@@ -22,54 +25,46 @@ impl Adjacency {
     /// # Errors
     /// [`ReadError`] naming file and line.
     pub(crate) fn read(folder: &Path) -> Result<Self, ReadError> {
-        let mut train = read_lists(&folder.join("train.txt"))?;
-        let mut test = read_lists(&folder.join("test.txt"))?;
-        let user_count = train.len().max(test.len());
-        train.resize(user_count, Vec::new());
-        test.resize(user_count, Vec::new());
-        let largest = train.iter().chain(&test).filter_map(|items| items.last()).max();
-        let Some(largest) = largest else {
-            return Err(ReadError::Empty { path: folder.to_path_buf(), what: "items" });
+        let read_known = |name: &'static str, what: &'static str| {
+            let path = folder.join(name);
+            let lists = read_lists(&path)?;
+            let is_empty = lists.values().all(BTreeSet::is_empty);
+            if is_empty { Err(ReadError::Empty { path, what }) } else { Ok(lists) }
         };
-        let item_count = *largest as usize + 1;
-        for (wanted, known) in test.iter_mut().zip(&train) {
-            wanted.retain(|item| known.binary_search(item).is_err());
-        }
-        Ok(Self { train, test, item_count })
+        let train = read_known("train.txt", "items")?;
+        let test = read_known("test.txt", "items")?;
+        let trust = folder.join("trust.txt");
+        let trust = if Lines::exist(&trust) { read_lists(&trust)? } else { Lists::new() };
+        Ok(Self { train, test, trust })
+    }
+
+    /// Everything that somebody chose, rising.
+    pub(crate) fn items(&self) -> BTreeSet<u32> {
+        self.train.values().chain(self.test.values()).flatten().copied().collect()
     }
 }
 
-/// One list per user, ascending; a user on several lines has them all.
-fn read_lists(path: &Path) -> Result<Vec<Vec<u32>>, ReadError> {
-    let mut lists: Vec<Vec<u32>> = Vec::new();
+/// A user on several lines has the items of all.
+fn read_lists(path: &Path) -> Result<Lists, ReadError> {
+    let mut lists = Lists::new();
     let mut lines = Lines::open(path)?;
     while let Some(numbers) = lines.next_numbers(LINE)? {
         if let [user, items @ ..] = numbers.as_slice() {
-            let user = *user as usize;
-            if lists.len() <= user {
-                lists.resize(user + 1, Vec::new());
-            }
-            lists[user].extend(items);
+            lists.entry(*user).or_default().extend(items);
         }
-    }
-    for items in &mut lists {
-        items.sort_unstable();
-        items.dedup();
     }
     Ok(lists)
 }
 
-/// The items listed in a file, any number a line, ascending.
+/// The items listed in a file, any number a line.
 ///
 /// # Errors
 /// [`ReadError`] naming file and line.
-pub(crate) fn read_items(path: &Path) -> Result<Vec<u32>, ReadError> {
-    let mut items = Vec::new();
+pub(crate) fn read_items(path: &Path) -> Result<BTreeSet<u32>, ReadError> {
+    let mut items = BTreeSet::new();
     let mut lines = Lines::open(path)?;
     while let Some(numbers) = lines.next_numbers("items: numbers separated by spaces")? {
         items.extend(numbers);
     }
-    items.sort_unstable();
-    items.dedup();
     Ok(items)
 }
