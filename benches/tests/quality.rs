@@ -85,7 +85,10 @@ fn a_wrong_line_is_named() {
     write(folder.path(), "test.txt", "0 3\n");
     let output = quality(&["topk", folder.path().to_str().unwrap()]);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && said.contains("train.txt line 2") && said.contains("1 one"), "{said}");
+    assert!(
+        !output.status.success() && said.contains("train.txt line 2") && said.contains("1 one"),
+        "{said}"
+    );
 }
 
 #[test]

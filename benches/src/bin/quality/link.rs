@@ -148,8 +148,10 @@ fn score(
             Err(error) => return Err(error),
         };
         let value = |row: &affinity_core::FeatureRow| row.values.first().copied().unwrap_or(f64::NAN);
-        let scores: HashMap<&Key, f64> = table.rows.iter().map(|row| (&row.id, value(row).max(0.0))).collect();
-        let scores = places.iter().zip(&targets).filter_map(|(place, target)| Some((*place, *scores.get(target)?)));
+        let scores: HashMap<&Key, f64> =
+            table.rows.iter().map(|row| (&row.id, value(row).max(0.0))).collect();
+        let scores =
+            places.iter().zip(&targets).filter_map(|(place, target)| Some((*place, *scores.get(target)?)));
         Ok(scores.collect())
     };
     let found: Vec<Vec<(usize, f64)>> = by_source.par_iter().map(of_source).collect::<Result<_, _>>()?;

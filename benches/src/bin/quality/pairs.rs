@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use affinity_core::{
-    Audience, Change, EdgeKey, EdgeRecord, Engine, Key, Matcher, NodeRecord, Schema, Value,
-};
+use affinity_core::{Audience, Change, EdgeKey, EdgeRecord, Engine, Key, Matcher, NodeRecord, Schema, Value};
 
 use crate::cost::{cpu_seconds, peak_mb};
 use crate::dataset_name;
@@ -34,7 +32,10 @@ pub(crate) fn run(folder: &Path) -> Result<DatasetResult, QualityError> {
     let judged: Vec<Judged> = data
         .wanted
         .iter()
-        .map(|(author, others)| Judged { source: key(*author), wanted: others.iter().map(|id| key(*id)).collect() })
+        .map(|(author, others)| Judged {
+            source: key(*author),
+            wanted: others.iter().map(|id| key(*id)).collect(),
+        })
         .collect();
     let asking = Asking { matcher: MATCHER, k: K, weights: BTreeMap::new() };
     let judgment = judge(&engine, &asking, &judged)?;

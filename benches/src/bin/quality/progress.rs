@@ -10,7 +10,10 @@ impl Progress {
     pub(crate) fn steps(what: &str, step_count: usize) -> Self {
         let bar = ProgressBar::new(step_count as u64);
         let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}");
-        Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what.to_string()))
+        Self(
+            bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+                .with_message(what.to_string()),
+        )
     }
 
     /// A line without an end that can be told.

@@ -60,7 +60,9 @@ impl Recipe {
     #[must_use]
     pub(crate) fn with_filter(mut self) -> Self {
         let filter: Table =
-            [("attribute".to_string(), "ranked".into()), ("min".to_string(), Value::Float(1.0))].into_iter().collect();
+            [("attribute".to_string(), "ranked".into()), ("min".to_string(), Value::Float(1.0))]
+                .into_iter()
+                .collect();
         self.table.insert("filters".to_string(), Value::Array(vec![Value::Table(filter)]));
         self
     }

@@ -27,7 +27,8 @@ impl Lines {
         let file_error = |source| ReadError::File { path: path.to_path_buf(), source };
         let mut file = BufReader::new(File::open(&found).map_err(file_error)?);
         let is_gzip = file.fill_buf().map_err(file_error)?.starts_with(&[0x1f, 0x8b]);
-        let unpacked: Box<dyn Read> = if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let unpacked: Box<dyn Read> =
+            if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
         Ok(Self { path: found, reader: Box::new(BufReader::new(unpacked)), line: 0, text: String::new() })
     }
 

@@ -17,13 +17,11 @@ pub(crate) struct LabeledLink {
     pub(crate) is_there: bool,
 }
 
-/// Links of several types between nodes of one kind, in GATNE's format: `train.txt` with `type a b`, `valid.txt` and
-/// `test.txt` with `type a b 0|1`.
+/// Links of several types between nodes of one kind, in GATNE's format: `train.txt` with `type a b` and
+/// `test.txt` with `type a b 0|1`. Nothing is learned, so a `valid.txt` is not read.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkData {
     pub(crate) train: Vec<Link>,
-    /// Empty where there is no such file.
-    pub(crate) valid: Vec<LabeledLink>,
     pub(crate) test: Vec<LabeledLink>,
 }
 
@@ -46,9 +44,7 @@ impl LinkData {
         if train.is_empty() {
             return Err(ReadError::Empty { path: folder.join("train.txt"), what: "links" });
         }
-        let valid = folder.join("valid.txt");
-        let valid = if Lines::exist(&valid) { read_labeled(&valid)? } else { Vec::new() };
-        Ok(Self { train, valid, test: read_labeled(&folder.join("test.txt"))? })
+        Ok(Self { train, test: read_labeled(&folder.join("test.txt"))? })
     }
 }
 

@@ -54,7 +54,10 @@ impl PairData {
         }
         wanted.retain(|author, _| papers.contains_key(author));
         if wanted.is_empty() {
-            return Err(ReadError::Empty { path: folder.join("test_pairs.txt"), what: "pairs of known people" });
+            return Err(ReadError::Empty {
+                path: folder.join("test_pairs.txt"),
+                what: "pairs of known people",
+            });
         }
         Ok(Self {
             conferences: about("paper_conf.txt")?,

@@ -181,22 +181,24 @@ fn scales(
         let full = before.get(*name).map_or(FULL, |scale| scale * FULL_SCALES);
         let mean = mean(&at_k.iter().map(|values| values[position] * full).collect::<Vec<_>>());
         // Nothing can be said of what is smaller than the roundings.
-        ((*name).to_string(), if mean > 0.0 { mean.max(1e-12) } else { before.get(*name).copied().unwrap_or(1e-6) })
+        (
+            (*name).to_string(),
+            if mean > 0.0 { mean.max(1e-12) } else { before.get(*name).copied().unwrap_or(1e-6) },
+        )
     };
     Ok(SIGNALS.iter().enumerate().map(scale).collect())
 }
 
 /// Users with something to find, at most `count_max` by a draw.
 fn judged(wanted: &Lists, count_max: usize) -> Vec<Judged> {
-    let mut users: Vec<&u32> = wanted.iter().filter(|(_, items)| !items.is_empty()).map(|(user, _)| user).collect();
+    let mut users: Vec<&u32> =
+        wanted.iter().filter(|(_, items)| !items.is_empty()).map(|(user, _)| user).collect();
     if users.len() > count_max {
         users.sort_by_key(|user| mix(u64::from(**user)));
         users.truncate(count_max);
     }
-    let judged = |user: &u32| Judged {
-        source: key(*user),
-        wanted: wanted[user].iter().copied().map(key).collect(),
-    };
+    let judged =
+        |user: &u32| Judged { source: key(*user), wanted: wanted[user].iter().copied().map(key).collect() };
     users.into_iter().map(judged).collect()
 }
 
@@ -216,15 +218,18 @@ impl Set<'_> {
     fn engine(&self, schema: &Schema, matcher: Matcher) -> Result<Engine, QualityError> {
         let users: BTreeSet<u32> = self.data.train.keys().chain(self.data.test.keys()).copied().collect();
         let items = self.data.items();
-        let node = |kind: &str, id: u32, record| Change::PutNode { kind: kind.to_string(), key: key(id), record };
+        let node =
+            |kind: &str, id: u32, record| Change::PutNode { kind: kind.to_string(), key: key(id), record };
         let item = |id: u32| {
             let is_ranked = self.ranked.is_some_and(|ranked| ranked.contains(&id));
             let ranked = is_ranked.then(|| ("ranked".to_string(), Value::Number(1.0)));
             node("Item", id, NodeRecord { attributes: ranked.into_iter().collect(), ..NodeRecord::default() })
         };
         let nodes = users.iter().map(|id| node("User", *id, NodeRecord::default()));
-        let trust = self.data.trust.iter().flat_map(|(user, others)| others.iter().map(|other| (*user, *other)));
-        let trust = trust.filter(|(user, other)| user != other && users.contains(user) && users.contains(other));
+        let trust =
+            self.data.trust.iter().flat_map(|(user, others)| others.iter().map(|other| (*user, *other)));
+        let trust =
+            trust.filter(|(user, other)| user != other && users.contains(user) && users.contains(other));
         let chose = self.train.iter().flat_map(|(user, items)| items.iter().map(|item| (*user, *item)));
         let changes = nodes
             .chain(items.iter().map(|id| item(*id)))
