@@ -7,7 +7,9 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use crate::config::{Config, EmbeddingsConfig};
-use crate::embedding::{BuiltinEmbedder, Embedder, EmbeddingError, HttpEmbedder, HttpEmbedderParams};
+use crate::embedding::{
+    BuiltinEmbedder, Embedder, EmbeddingError, HttpEmbedder, HttpEmbedderParams, LocalEmbedder,
+};
 use crate::generation::{GenerationError, World};
 use crate::matchers::{self, Declared, MatchersError};
 use crate::matching::{Hosted, Platforms};
@@ -83,7 +85,15 @@ impl std::error::Error for HostingError {
 /// [`HostingError::Embedding`] when its settings cannot be used.
 pub fn embedder(config: &EmbeddingsConfig) -> Result<Embedder, HostingError> {
     let Some(url) = &config.url else {
-        return Ok(Embedder::Builtin(BuiltinEmbedder::default()));
+        let Some(folder) = &config.folder else {
+            tracing::info!(
+                "texts are compared by their words: set AFFINITY_EMBEDDINGS_MODEL to the folder of a sentence \
+                 transformer, such as all-MiniLM-L6-v2, to compare them by meaning"
+            );
+            return Ok(Embedder::Builtin(BuiltinEmbedder::default()));
+        };
+        let opened = LocalEmbedder::open(folder).map_err(|source| HostingError::Embedding { source })?;
+        return Ok(Embedder::Local(opened));
     };
     let key = config.key.as_ref().map(|key| key.expose().to_string());
     let params = HttpEmbedderParams {

@@ -78,11 +78,12 @@ pub(super) static EMBEDDINGS_URL: Setting = Setting {
 pub(super) static EMBEDDINGS_MODEL: Setting = Setting {
     name: "embeddings-model",
     variable: "AFFINITY_EMBEDDINGS_MODEL",
-    placeholder: "NAME",
+    placeholder: "NAME|DIR",
     default: "text-embedding-3-small",
-    allowed: "the name of a model",
+    allowed: "the name of a model, or without a service the folder of one",
     secret: false,
-    help: "Model to ask that service for",
+    help: "Model to ask that service for; without a service, folder of a sentence transformer to run in this process \
+           (config.json, tokenizer.json, model.safetensors)",
 };
 
 pub(super) static EMBEDDINGS_KEY: Setting = Setting {

@@ -62,6 +62,8 @@ pub enum PostgresPrograms {
 pub struct EmbeddingsConfig {
     /// An OpenAI-compatible service; without it the built-in embedder works.
     pub url: Option<Url>,
+    /// The folder of a sentence transformer to run in this process; only without a service.
+    pub folder: Option<PathBuf>,
     /// The service's model.
     pub model: String,
     /// The service's key.
@@ -116,11 +118,13 @@ impl Config {
             data_dir: data_dir.clone(),
             launcher: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("affinity-server")),
         };
+        let url = sources.read(&setting::EMBEDDINGS_URL, http_url)?;
+        let named = |text: &str| (!text.trim().is_empty()).then(|| text.to_string());
+        let model = sources.read(&setting::EMBEDDINGS_MODEL, named)?;
         let embeddings = EmbeddingsConfig {
-            url: sources.read(&setting::EMBEDDINGS_URL, http_url)?,
-            model: sources
-                .read(&setting::EMBEDDINGS_MODEL, |text| (!text.trim().is_empty()).then(|| text.to_string()))?
-                .unwrap_or_else(|| setting::EMBEDDINGS_MODEL.default.to_string()),
+            folder: model.as_deref().filter(|_| url.is_none()).and_then(path),
+            url,
+            model: model.unwrap_or_else(|| setting::EMBEDDINGS_MODEL.default.to_string()),
             key: sources.read(&setting::EMBEDDINGS_KEY, key)?,
             dimension: sources
                 .read(&setting::EMBEDDINGS_DIMENSION, |text| whole(text, 1..=16_384))?

@@ -3,6 +3,7 @@
 use super::builtin::BuiltinEmbedder;
 use super::error::EmbeddingError;
 use super::http::HttpEmbedder;
+use super::local::LocalEmbedder;
 
 /// Turns texts into vectors.
 ///
@@ -20,6 +21,8 @@ use super::http::HttpEmbedder;
 pub enum Embedder {
     /// Deterministic, in this process, no downloads.
     Builtin(BuiltinEmbedder),
+    /// A sentence transformer, in this process.
+    Local(LocalEmbedder),
     /// A service over HTTP.
     Http(HttpEmbedder),
 }
@@ -32,6 +35,7 @@ impl Embedder {
     pub fn model(&self) -> &str {
         match self {
             Self::Builtin(builtin) => builtin.model(),
+            Self::Local(local) => local.model(),
             Self::Http(http) => http.model(),
         }
     }
@@ -40,6 +44,7 @@ impl Embedder {
     pub fn dimension(&self) -> usize {
         match self {
             Self::Builtin(builtin) => builtin.dimension(),
+            Self::Local(local) => local.dimension(),
             Self::Http(http) => http.dimension(),
         }
     }
@@ -59,6 +64,7 @@ impl Embedder {
                 }
                 Ok(vectors)
             }
+            Self::Local(local) => local.embed(texts).await,
             Self::Http(http) => http.embed(texts).await,
         }
     }

@@ -53,6 +53,11 @@ pub enum EmbeddingError {
         /// Texts sent: indexes are below.
         count: usize,
     },
+    /// The model of a folder cannot be used.
+    Model {
+        /// Which file, and what is wrong with it.
+        source: affinity_embedding::EncoderError,
+    },
     /// A vector has another length than configured.
     WrongDimension {
         /// The model that answered.
@@ -86,6 +91,7 @@ impl std::fmt::Display for EmbeddingError {
             Self::Malformed { .. } => {
                 write!(f, "embedding service answered something else than a list of embeddings")
             }
+            Self::Model { .. } => f.write_str("the embedding model cannot be used"),
             Self::WrongCount { expected, got } => {
                 write!(f, "embedding service answered {got} vectors, expected {expected}")
             }
@@ -107,6 +113,7 @@ impl std::error::Error for EmbeddingError {
         match self {
             Self::Unreachable { source, .. } => Some(source),
             Self::Malformed { source } => Some(source),
+            Self::Model { source } => Some(source),
             _ => None,
         }
     }
