@@ -313,7 +313,6 @@ impl Signal for Filter {
 }
 
 /// The sum of the items' left factors; exact.
-// hot
 fn left_sum(factors: &Factors, items: &[Item]) -> Vec<i64> {
     let mut sums = vec![0; factors.width];
     // Items that count the same are summed first: without products, and in 32 bits, which 2^12 factors of 14 bits fit.
