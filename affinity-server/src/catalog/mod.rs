@@ -1,5 +1,11 @@
 //! What the database holds, and SQL made from its names.
 
+mod model;
 mod sql;
+
+pub use self::model::{
+    Argument, Catalog, Column, ColumnId, DataType, Function, Identifier, Link, LinkVia, RefusedRelation,
+    Relation, RelationId, RelationKind, Returns, ServedPlatform, Writable,
+};
 
 pub use self::sql::{CatalogError, CopyStatement, LoadScript, ProjectionRows, ProjectionStatements};

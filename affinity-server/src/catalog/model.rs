@@ -1,0 +1,343 @@
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+/// A name that PostgreSQL has, ready for SQL. Only the catalog makes one.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identifier(Arc<str>);
+
+impl Identifier {
+    /// For names that came out of PostgreSQL's own catalog, and aliases that the planner made.
+    pub(in crate::catalog) fn known(name: &str) -> Self {
+        Self(Arc::from(name))
+    }
+
+    /// The name as people write it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as SQL needs it, always quoted.
+    #[must_use]
+    pub(in crate::catalog) fn quoted(&self) -> String {
+        format!("\"{}\"", self.0.replace('"', "\"\""))
+    }
+}
+
+impl fmt::Debug for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+/// Which of [`Catalog::relations`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RelationId(u32);
+
+/// Which of a relation's columns, by their order in PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ColumnId(u16);
+
+/// Everything that the served schemas hold, as PostgreSQL described it at one moment; replaced whole when it changes.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// By base URL.
+    pub platforms: BTreeMap<String, ServedPlatform>,
+    relations: Vec<Relation>,
+    links: Vec<Link>,
+    functions: Vec<Function>,
+    relation_by_name: HashMap<(Identifier, Identifier), RelationId>,
+}
+
+/// What is served below one base URL.
+#[derive(Clone, Debug)]
+pub struct ServedPlatform {
+    /// The name in the URL.
+    pub name: String,
+    /// The schemas that `Accept-Profile` may ask for; the first is the default.
+    pub schemas: Vec<Identifier>,
+    /// Whether tables without row-level security are served.
+    pub allows_unguarded: bool,
+    /// Whether unknown names and preferences are refused.
+    pub is_strict: bool,
+    /// Tables that are not served, and why.
+    pub refused: Vec<RefusedRelation>,
+}
+
+/// A table that is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedRelation {
+    /// Its schema.
+    pub schema: Identifier,
+    /// Its name.
+    pub name: Identifier,
+    /// What it lacks, for people.
+    pub reason: &'static str,
+}
+
+/// What kind of relation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelationKind {
+    /// A table, a partitioned one included.
+    Table,
+    /// A view.
+    View,
+    /// A materialized view.
+    MaterializedView,
+    /// A foreign table.
+    ForeignTable,
+}
+
+/// A table or view.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    /// Its schema.
+    pub schema: Identifier,
+    /// Its name.
+    pub name: Identifier,
+    /// What it is.
+    pub kind: RelationKind,
+    /// Its comment.
+    pub comment: Option<String>,
+    /// In PostgreSQL's order.
+    pub columns: Vec<Column>,
+    /// The primary key's columns, or those of a view that a primary key shows through; empty when there is none.
+    pub primary_key: Vec<ColumnId>,
+    /// The columns of each unique constraint or plain unique index, the primary key excluded.
+    pub unique_keys: Vec<Vec<ColumnId>>,
+    /// Whether PostgreSQL takes INSERT, UPDATE and DELETE on it.
+    pub writable: Writable,
+    /// The column that says which version of the row this is: `version`, else `updated_at`.
+    pub version_column: Option<ColumnId>,
+}
+
+/// Which writes PostgreSQL takes on a relation, whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writable {
+    /// Rows can be inserted.
+    pub insert: bool,
+    /// Rows can be updated.
+    pub update: bool,
+    /// Rows can be deleted.
+    pub delete: bool,
+}
+
+/// A column.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: Identifier,
+    /// Its type.
+    pub data_type: DataType,
+    /// Its comment.
+    pub comment: Option<String>,
+    /// Whether it may be NULL.
+    pub is_nullable: bool,
+    /// The default's expression, for documentation.
+    pub default: Option<String>,
+    /// Whether only PostgreSQL writes it: generated, or an identity that is always generated.
+    pub is_generated: bool,
+    /// Tagged secret: never selected, filtered, ordered or embedded.
+    pub is_secret: bool,
+    /// Tagged personal.
+    pub is_personal: bool,
+}
+
+/// A column's or argument's type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataType {
+    /// As `format_type` writes it, ready for a cast, such as `numeric(12,2)`, `text[]` or `teraffi.tier`.
+    pub sql: Arc<str>,
+    /// The base type's name: through domains and array elements, such as `numeric`, `text`, `uuid`.
+    pub base: Arc<str>,
+    /// How many values.
+    pub is_array: bool,
+    /// Precision and scale of a `numeric` that has them.
+    pub numeric: Option<(u16, u16)>,
+    /// Characters of a `varchar(n)` or `char(n)`.
+    pub length_max: Option<u32>,
+    /// Labels of an enum in their order; empty for other types.
+    pub labels: Arc<[String]>,
+    /// The relation whose row type it is.
+    pub row_of: Option<RelationId>,
+}
+
+/// A way from one relation to another: a foreign key in either direction, or a function that takes a row.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Where it starts.
+    pub from: RelationId,
+    /// Where it leads.
+    pub to: RelationId,
+    /// The foreign key's or the function's name, for hints.
+    pub name: Identifier,
+    /// How rows are found.
+    pub via: LinkVia,
+    /// Whether one row at most is at the other end.
+    pub is_to_one: bool,
+}
+
+/// How the rows at the other end of a [`Link`] are found.
+#[derive(Clone, Debug)]
+pub enum LinkVia {
+    /// Equal columns: those of `from` and those of `to`. `is_forward` when `from` holds the foreign key.
+    Columns {
+        /// Pairs.
+        pairs: Vec<(ColumnId, ColumnId)>,
+        /// Whether `from` refers to `to`.
+        is_forward: bool,
+    },
+    /// Through a junction table whose primary key holds both foreign keys.
+    Junction {
+        /// The junction.
+        table: RelationId,
+        /// The other foreign key's name.
+        far_name: Identifier,
+        /// Columns of `from` and of the junction.
+        near: Vec<(ColumnId, ColumnId)>,
+        /// Columns of the junction and of `to`.
+        far: Vec<(ColumnId, ColumnId)>,
+    },
+    /// A function that takes a row of `from`.
+    Function {
+        /// Its schema.
+        schema: Identifier,
+    },
+}
+
+/// A function or procedure.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its schema.
+    pub schema: Identifier,
+    /// Its name.
+    pub name: Identifier,
+    /// Its comment.
+    pub comment: Option<String>,
+    /// Arguments that go in.
+    pub arguments: Vec<Argument>,
+    /// What comes back.
+    pub returns: Returns,
+    /// Whether it may write: not declared stable or immutable.
+    pub is_volatile: bool,
+    /// Whether it is a procedure, run by CALL.
+    pub is_procedure: bool,
+}
+
+/// An argument of a [`Function`].
+#[derive(Clone, Debug)]
+pub struct Argument {
+    /// Its name, empty when it has none.
+    pub name: Identifier,
+    /// Its type.
+    pub data_type: DataType,
+    /// Whether it has a default.
+    pub is_optional: bool,
+    /// Whether it takes all that follow.
+    pub is_variadic: bool,
+}
+
+/// What a function returns.
+#[derive(Clone, Debug)]
+pub enum Returns {
+    /// Nothing.
+    Void,
+    /// One value or many.
+    Value {
+        /// Of this type.
+        data_type: DataType,
+        /// Whether it is a set.
+        is_set: bool,
+    },
+    /// Rows of a relation.
+    Rows {
+        /// Which.
+        relation: RelationId,
+        /// Whether it is a set.
+        is_set: bool,
+    },
+    /// Rows of its own: TABLE or OUT arguments.
+    Record {
+        /// Names and types.
+        columns: Vec<Column>,
+        /// Whether it is a set.
+        is_set: bool,
+    },
+}
+
+impl Catalog {
+    /// Puts together what was read; `relation_ids` count in the order of `relations`.
+    pub(in crate::catalog) fn new(
+        platforms: BTreeMap<String, ServedPlatform>,
+        relations: Vec<Relation>,
+        links: Vec<Link>,
+        functions: Vec<Function>,
+    ) -> Self {
+        let by_name = |(place, relation): (usize, &Relation)| {
+            let id = RelationId(u32::try_from(place).unwrap_or(u32::MAX)); // PostgreSQL has fewer relations
+            ((relation.schema.clone(), relation.name.clone()), id)
+        };
+        let relation_by_name = relations.iter().enumerate().map(by_name).collect();
+        Self { platforms, relations, links, functions, relation_by_name }
+    }
+
+    /// The relation of this name in `schema`.
+    #[must_use]
+    pub fn find(&self, schema: &Identifier, name: &str) -> Option<RelationId> {
+        self.relation_by_name.get(&(schema.clone(), Identifier::known(name))).copied()
+    }
+
+    /// The relation.
+    #[must_use]
+    pub fn relation(&self, id: RelationId) -> &Relation {
+        &self.relations[id.0 as usize]
+    }
+
+    /// Every relation with its id.
+    pub fn relations(&self) -> impl Iterator<Item = (RelationId, &Relation)> {
+        (0..).map(RelationId).zip(&self.relations)
+    }
+
+    /// The ways that start at `from`, in a fixed order.
+    pub fn links_from(&self, from: RelationId) -> impl Iterator<Item = &Link> {
+        self.links.iter().filter(move |link| link.from == from)
+    }
+
+    /// The functions of this name in `schema`: more than one when it is overloaded.
+    pub fn functions<'a>(
+        &'a self,
+        schema: &'a Identifier,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a Function> {
+        self.functions
+            .iter()
+            .filter(move |function| function.schema == *schema && function.name.name() == name)
+    }
+
+    /// Every function.
+    #[must_use]
+    pub fn all_functions(&self) -> &[Function] {
+        &self.functions
+    }
+}
+
+impl Relation {
+    /// The column of this name, exactly as written.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<ColumnId> {
+        let place = self.columns.iter().position(|column| column.name.name() == name)?;
+        u16::try_from(place).ok().map(ColumnId)
+    }
+
+    /// The column.
+    #[must_use]
+    pub fn column(&self, id: ColumnId) -> &Column {
+        &self.columns[usize::from(id.0)]
+    }
+
+    /// Every column with its id.
+    pub fn columns(&self) -> impl Iterator<Item = (ColumnId, &Column)> {
+        (0..).map(ColumnId).zip(&self.columns)
+    }
+}
