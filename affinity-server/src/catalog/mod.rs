@@ -1,8 +1,10 @@
 //! What the database holds, and SQL made from its names.
 
 mod model;
+mod accounts;
 mod sql;
 
+pub use self::accounts::{AccountStatements, account_sql};
 pub use self::model::{
     Argument, Catalog, Column, ColumnId, DataType, Function, Identifier, Link, LinkVia, RefusedRelation,
     Relation, RelationId, RelationKind, Returns, ServedPlatform, Writable,

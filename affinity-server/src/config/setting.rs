@@ -146,6 +146,37 @@ pub(super) static MATCH_DEADLINE: Setting = Setting {
     help: "Time a match may take, waiting included, before it is canceled",
 };
 
+pub(super) static SECRET: Setting = Setting {
+    name: "secret",
+    variable: "AFFINITY_SECRET",
+    placeholder: "SECRET",
+    default: "",
+    allowed: "at least 32 letters",
+    secret: true,
+    help: "What the server signs with, and takes HS256 tokens by; better in the environment, where other users do not \
+           see it [default: the file \"secret\" in the data directory, made when missing]",
+};
+
+pub(super) static JWT_KEYS: Setting = Setting {
+    name: "jwt-keys",
+    variable: "AFFINITY_JWT_KEYS",
+    placeholder: "FILE|URL",
+    default: "",
+    allowed: "a file or a URL that holds a JSON Web Key Set",
+    secret: false,
+    help: "Keys by which others sign tokens (RS256, PS256, ES256) that this server takes",
+};
+
+pub(super) static JWT_AUDIENCE: Setting = Setting {
+    name: "jwt-audience",
+    variable: "AFFINITY_JWT_AUDIENCE",
+    placeholder: "NAME",
+    default: "",
+    allowed: "a name",
+    secret: false,
+    help: "Refuse tokens that are meant for others: those whose claim aud does not hold this",
+};
+
 pub(super) static LOG: Setting = Setting {
     name: "log",
     variable: "AFFINITY_LOG",
@@ -178,7 +209,7 @@ pub(super) static CONFIG: Setting = Setting {
 };
 
 /// Every setting that a configuration file may hold, in the order of the help.
-pub static SETTINGS: [&Setting; 14] = [
+pub static SETTINGS: [&Setting; 17] = [
     &ADDR,
     &DATA_DIR,
     &DATABASE_URL,
@@ -191,6 +222,9 @@ pub static SETTINGS: [&Setting; 14] = [
     &EMBEDDINGS_MODEL,
     &EMBEDDINGS_KEY,
     &EMBEDDINGS_DIMENSION,
+    &SECRET,
+    &JWT_KEYS,
+    &JWT_AUDIENCE,
     &LOG,
     &LOG_FORMAT,
 ];

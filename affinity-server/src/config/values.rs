@@ -10,6 +10,7 @@ use super::error::ConfigError;
 use super::secret::Secret;
 use super::setting;
 use super::sources::Sources;
+use crate::auth::{KeySetPlace, ServerSecret};
 
 /// Everything the operator decides, checked.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Config {
     pub embeddings: EmbeddingsConfig,
     /// How matches are computed.
     pub matching: MatchingConfig,
+    /// Who may come in.
+    pub auth: AuthConfig,
     /// What is logged.
     pub log: LogConfig,
     /// Members of the demo world that an empty database is filled with; 0 for none.
@@ -81,6 +84,17 @@ pub struct MatchingConfig {
     pub queue_length: usize,
     /// Time a request may take, waiting included.
     pub deadline: Duration,
+}
+
+/// Who may come in, and by what.
+#[derive(Clone, Debug)]
+pub struct AuthConfig {
+    /// What the server signs with; without it the one in the data directory.
+    pub secret: Option<ServerSecret>,
+    /// Where the keys are by which others sign tokens.
+    pub keys: Option<KeySetPlace>,
+    /// The audience that tokens must name, if they name one.
+    pub audience: Option<String>,
 }
 
 /// What is logged, and how.
@@ -142,6 +156,14 @@ impl Config {
                 .read(&setting::MATCH_DEADLINE, |text| whole(text, 1..=600_000))?
                 .map_or(Duration::from_secs(2), Duration::from_millis),
         };
+        let auth = AuthConfig {
+            secret: sources.read(&setting::SECRET, ServerSecret::new)?,
+            keys: sources.read(&setting::JWT_KEYS, |text| match http_url(text) {
+                Some(url) => Some(KeySetPlace::Url(url)),
+                None => path(text).map(KeySetPlace::File),
+            })?,
+            audience: sources.read(&setting::JWT_AUDIENCE, named)?,
+        };
         let log = LogConfig {
             filter: sources
                 .read(&setting::LOG, |text| EnvFilter::try_new(text).ok().map(|_| text.to_string()))?
@@ -157,6 +179,7 @@ impl Config {
             database,
             embeddings,
             matching,
+            auth,
             log,
             demo_members: sources
                 .read(&setting::DEMO_MEMBERS, |text| whole(text, 0..=10_000_000))?

@@ -25,3 +25,6 @@ mod feedback;
 mod matcher_versions;
 mod learning;
 mod matching;
+mod auth_world;
+mod auth_callers;
+mod auth_admission;
