@@ -6,12 +6,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use reqwest::Url;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::auth::{
-    AdmissionError, Authority, AuthoritySettings, KeySet, KeySetError, RolePrefix, ServerSecret,
-    require_admission,
+    self, AdmissionError, Authority, AuthoritySettings, KeySet, KeySetError, MailError, Mailer, RolePrefix,
+    ServerSecret, require_admission,
 };
 use crate::catalog::CatalogError;
 use crate::config::Config;
@@ -47,6 +48,11 @@ pub enum ServeError {
         /// What was met.
         source: KeySetError,
     },
+    /// Mail cannot be sent.
+    Mail {
+        /// What was met.
+        source: MailError,
+    },
     /// The tables of people cannot be used.
     Accounts {
         /// What was met.
@@ -78,6 +84,7 @@ impl fmt::Display for ServeError {
             Self::Admission { source } => source.fmt(f),
             Self::Keys { source } => source.fmt(f),
             Self::Accounts { source } => source.fmt(f),
+            Self::Mail { source } => source.fmt(f),
             Self::Bind { addr, .. } => {
                 write!(f, "cannot listen on {addr}; choose another with --addr or AFFINITY_ADDR")
             }
@@ -95,6 +102,7 @@ impl std::error::Error for ServeError {
             Self::Admission { source } => source.source(),
             Self::Keys { source } => source.source(),
             Self::Accounts { source } => source.source(),
+            Self::Mail { source } => source.source(),
             Self::Bind { source, .. } | Self::System { source } => Some(source),
         }
     }
@@ -163,12 +171,15 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     };
     let matching = Arc::new(Matching::new(platforms, ScoringPool::new(&config.matching), embedder));
     let authority = Arc::new(authority(config, database, addr, secret).await?);
+    let mailer = Mailer::new(config.auth.mail.clone()).map_err(|source| ServeError::Mail { source })?;
+    let mail = tokio::spawn(auth::deliver(database.pool().clone(), mailer));
     introduce(addr, &matching, &authority).await;
     let service = router(Arc::clone(&matching), authority, metrics);
     let served = axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move { stop.received().await })
         .await
         .map_err(|source| ServeError::System { source });
+    mail.abort();
     for hosted in Arc::into_inner(matching).map(Matching::into_platforms).into_iter().flatten() {
         hosted.1.stop().await;
     }
@@ -189,6 +200,10 @@ async fn authority(
         keys: keys.map_err(|source| ServeError::Keys { source })?,
         audience: config.auth.audience.clone(),
         is_loopback: addr.ip().is_loopback(),
+        public_url: config.auth.public_url.as_ref().map_or_else(|| format!("http://{addr}"), Url::to_string),
+        trusted_origins: config.auth.cors_origins.clone(),
+        proxies: config.auth.proxies.clone(),
+        limits: config.auth.limits,
         anonymous: BTreeMap::new(),
     };
     Authority::start(database.pool().clone(), settings).await.map_err(|source| ServeError::Accounts { source })

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -10,6 +11,7 @@ use super::accounts::{Account, KeyRow, SessionRow};
 use super::caller::{Caller, RolePrefix, Standing};
 use super::jwt::JwtVerifier;
 use super::key_set::KeySet;
+use super::limits::{LimitSettings, Limits};
 use super::password::Passwords;
 use super::permission::{Permission, Permissions};
 use super::presented::Presented;
@@ -57,6 +59,12 @@ pub struct AuthoritySettings {
     pub is_loopback: bool,
     /// Where people reach the server, for links in mail.
     pub public_url: String,
+    /// Origins of other sites whose pages may use the server.
+    pub trusted_origins: Vec<String>,
+    /// The operator's proxies, whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpAddr>,
+    /// How much anybody may ask.
+    pub limits: LimitSettings,
     /// As whom anonymous requests run, where that is not the standard.
     pub anonymous: BTreeMap<String, AnonymousRole>,
 }
@@ -67,6 +75,7 @@ pub struct Authority {
     pub(super) pool: PgPool,
     pub(super) settings: AuthoritySettings,
     pub(super) passwords: Passwords,
+    pub(super) limits: Limits,
     jwt: JwtVerifier,
     roles: RoleBook,
     platforms: BTreeMap<String, Platform>,
@@ -99,11 +108,13 @@ impl Authority {
             platforms.insert(name, Platform { accounts, is_open: has_demo_data && settings.is_loopback });
         }
         drop(connection);
+        let limits = Limits::new(settings.limits);
         let jwt = JwtVerifier::new(&settings.secret, settings.keys.take(), settings.audience.take());
         Ok(Self {
             pool,
             settings,
             passwords: Passwords::default(),
+            limits,
             jwt,
             roles: RoleBook::default(),
             platforms,
@@ -113,6 +124,12 @@ impl Authority {
     /// The platforms whose demo data anyone on this machine may look at.
     pub fn open_platforms(&self) -> impl Iterator<Item = &str> {
         self.platforms.iter().filter(|(_, platform)| platform.is_open).map(|(name, _)| name.as_str())
+    }
+
+    /// Origins of other sites whose pages may use the server.
+    #[must_use]
+    pub fn trusted_origins(&self) -> &[String] {
+        &self.settings.trusted_origins
     }
 
     pub(super) fn platform(&self, name: &str) -> Option<&Platform> {
@@ -245,6 +262,7 @@ impl Authority {
                 .map_err(|error| Refusal::database(&error))?;
         }
         visit.key = Some(row.key_id);
+        visit.key_per_minute = u32::try_from(row.requests_per_minute).ok();
         if !row.account.active {
             return Ok(self.anonymous(platform, Map::new()));
         }

@@ -13,7 +13,11 @@ mod presented; // what a request shows
 mod visit;
 mod refusal;
 mod roles;
+mod limits;
 mod authority; // who that is
+mod cross_site;
+mod forwarded;
+mod headers;
 mod middleware;
 mod mail;
 mod accounts;
@@ -23,8 +27,10 @@ pub use self::accounts::routes;
 pub use self::admission::{AdmissionError, InitAdminOptions, init_admin, require_admission};
 pub use self::authority::{AnonymousRole, Authority, AuthoritySettings, SharedAuthority};
 pub use self::caller::{Caller, RolePrefix, Standing};
+pub use self::headers::{cors, secure_headers};
 pub use self::jwt::{JwtError, JwtVerifier};
 pub use self::key_set::{KeySet, KeySetError, KeySetPlace};
+pub use self::limits::LimitSettings;
 pub use self::mail::{MailError, MailSettings, Mailer, deliver};
 pub use self::middleware::identify;
 pub use self::password::{

@@ -55,7 +55,7 @@ struct RingVerifier {
 }
 
 impl RingVerifier {
-    fn rsa(&self, parameters: &RsaParameters, message: &[u8], signature: &[u8]) -> Option<()> {
+    fn rsa(&self, parameters: &'static RsaParameters, message: &[u8], signature: &[u8]) -> Option<()> {
         match self.key.kind() {
             DecodingKeyKind::RsaModulusExponent { n, e } => {
                 // A modulus may come with zeros in front, which ring refuses.

@@ -18,6 +18,8 @@ pub struct Visit {
     pub session: Option<Uuid>,
     /// The API key that was shown.
     pub key: Option<Uuid>,
+    /// Requests per minute that the key allows.
+    pub(super) key_per_minute: Option<u32>,
 }
 
 impl Visit {
@@ -26,7 +28,7 @@ impl Visit {
     pub fn new(address: Option<IpAddr>, headers: &HeaderMap) -> Self {
         let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         let agent = agent.map(|agent| agent.chars().take(AGENT_BYTES_MAX).collect());
-        Self { address, agent, session: None, key: None }
+        Self { address, agent, ..Self::default() }
     }
 
     /// The transaction's settings by which audit rows know it: for

@@ -1,13 +1,11 @@
 //! What the database holds, and SQL made from its names.
 
 mod model;
-mod accounts;
 mod sql;
 
-pub use self::accounts::{AccountStatements, account_sql};
 pub use self::model::{
     Argument, Catalog, Column, ColumnId, DataType, Function, Identifier, Link, LinkVia, RefusedRelation,
     Relation, RelationId, RelationKind, Returns, ServedPlatform, Writable,
 };
 
-pub use self::sql::{CatalogError, CopyStatement, LoadScript, ProjectionRows, ProjectionStatements};
+pub use self::sql::{AccountStatements, CatalogError, CopyStatement, LoadScript, ProjectionRows, ProjectionStatements, account_sql};

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use affinity_server::auth::{
-    AnonymousRole, Authority, AuthoritySettings, Caller, RolePrefix, ServerSecret, Visit, identify,
+    AnonymousRole, Authority, AuthoritySettings, Caller, LimitSettings, RolePrefix, ServerSecret, Visit, identify, routes,
 };
 use affinity_server::problem::{explain_errors, not_found};
 use axum::routing::any;
@@ -19,6 +19,9 @@ use crate::cluster;
 
 /// Signs the tokens of these tests.
 pub(crate) const SECRET: &str = "reallyreallyreallyreallyverysafe";
+
+/// The password of everybody who signs up in these tests.
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A server over a database of its own.
 pub(crate) struct World {
@@ -35,6 +38,10 @@ pub(crate) fn settings() -> AuthoritySettings {
         keys: None,
         audience: None,
         is_loopback: true,
+        public_url: "https://people.example".to_owned(),
+        trusted_origins: Vec::new(),
+        proxies: Vec::new(),
+        limits: LimitSettings::NONE,
         anonymous: BTreeMap::from([("bare".to_owned(), AnonymousRole::Server)]),
     }
 }
@@ -64,6 +71,7 @@ impl World {
         let authority = Arc::new(Authority::start(pool.clone(), settings).await.unwrap());
         let router = Router::new()
             .route("/rest/{platform}/who", any(who))
+            .merge(routes(Arc::clone(&authority)))
             .fallback(not_found)
             .layer(middleware::from_fn_with_state(authority, identify))
             .layer(middleware::from_fn(explain_errors));
@@ -109,6 +117,58 @@ impl World {
         let answer = request.send().await.unwrap();
         let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().into());
         (answer.status().as_u16(), answer.json().await.unwrap(), challenge)
+    }
+}
+
+/// An answer, as far as these tests look at it.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl World {
+    /// Sends `method /auth/teraffi/<path>` with these headers and a body, unless that is null.
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+        let method = method.parse().unwrap();
+        let mut request = self.client.request(method, format!("{}/auth/teraffi/{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let text = answer.text().await.unwrap();
+        Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null) }
+    }
+
+    /// The token in the last letter to `recipient`.
+    pub(crate) async fn mailed_token(&self, recipient: &str) -> String {
+        let body: String =
+            sqlx::query_scalar("SELECT body FROM affinity.outbox WHERE recipient = $1 ORDER BY id DESC LIMIT 1")
+                .bind(recipient)
+                .fetch_one(&self.pool)
+                .await
+                .unwrap();
+        let (_, rest) = body.split_once("?token=").unwrap_or_else(|| panic!("{body}"));
+        rest.split_whitespace().next().unwrap().to_owned()
+    }
+
+    /// Somebody who has signed up and verified his address.
+    pub(crate) async fn signed_up(&self, email: &str) {
+        let body = json!({ "email": email, "password": PASSWORD, "name": "Anna" });
+        assert_eq!(self.send("POST", "signup", &[], body).await.status, 202);
+        let token = self.mailed_token(email).await;
+        assert_eq!(self.send("POST", "verify", &[], json!({ "token": token })).await.status, 204);
+    }
+
+    /// `Authorization` of a new session of his.
+    pub(crate) async fn signed_in(&self, email: &str) -> String {
+        let answer = self.send("POST", "login", &[], json!({ "email": email, "password": PASSWORD })).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        format!("Bearer {}", answer.body["token"].as_str().unwrap())
     }
 }
 

@@ -28,3 +28,6 @@ mod matching;
 mod auth_world;
 mod auth_callers;
 mod auth_admission;
+mod auth_accounts;
+mod auth_second_factor;
+mod auth_protection;

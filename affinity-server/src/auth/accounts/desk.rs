@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::account::Account;
 use crate::auth::authority::Authority;
 use crate::auth::caller::{Caller, Standing};
+use crate::auth::mail::{Letter, post};
 use crate::auth::transaction::{Access, RequestSettings, begin_as};
 use crate::auth::visit::Visit;
 use crate::catalog::{AccountStatements, account_sql};
@@ -68,6 +69,14 @@ impl<'a> Desk<'a> {
     ) -> Result<Option<Account>, Problem> {
         let found = sqlx::query_as(account_sql(&self.statements.account_by_id)).bind(id);
         found.fetch_optional(connection).await.map_err(database)
+    }
+
+    /// Puts a letter into the outbox, unless its recipient has had many in the last hour.
+    pub(super) async fn post(&self, tx: &mut PgConnection, letter: &Letter) -> Result<(), Problem> {
+        match self.authority.limits.letter(letter.recipient()) {
+            true => post(tx, letter).await.map_err(database),
+            false => Ok(()),
+        }
     }
 
     /// What an account is told of itself; null when there is none.

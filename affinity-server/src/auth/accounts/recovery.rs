@@ -4,7 +4,7 @@ use super::account::account_by_email;
 use super::desk::{Desk, database, internal};
 use super::sign_up::{Purpose, check_password};
 use super::wire::ResetBody;
-use crate::auth::mail::{Letter, post};
+use crate::auth::mail::Letter;
 use crate::catalog::account_sql;
 use crate::problem::Problem;
 
@@ -45,7 +45,7 @@ impl Desk<'_> {
         let end = sqlx::query(account_sql(&statements.end_sessions)).bind(id).bind(None::<uuid::Uuid>);
         end.execute(&mut *tx).await.map_err(database)?;
         let letter = Letter::password_changed(&self.authority.public_url(self.platform), &account.email);
-        post(&mut tx, &letter).await.map_err(database)?;
+        self.post(&mut tx, &letter).await?;
         tx.commit().await.map_err(database)?;
         self.forgive(&account.email).await
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::account::{NewAccount, account_by_email, create_account};
 use super::desk::{Desk, database, internal};
 use super::wire::SignUpBody;
-use crate::auth::mail::{Letter, post};
+use crate::auth::mail::Letter;
 use crate::auth::password::password_fault;
 use crate::auth::token::{Token, TokenKind};
 use crate::catalog::account_sql;
@@ -76,9 +76,8 @@ impl Desk<'_> {
                 self.mail_token(tx, account.id, &account.email, Purpose::Verify).await
             }
             Some(account) => {
-                post(tx, &Letter::known_already(&self.authority.public_url(self.platform), &account.email))
-                    .await
-                    .map_err(database)
+                let place = self.authority.public_url(self.platform);
+                self.post(tx, &Letter::known_already(&place, &account.email)).await
             }
             // Gone in this moment, or the statement met another constraint: nothing to say.
             None => Ok(()),
@@ -132,7 +131,7 @@ impl Desk<'_> {
             Purpose::Verify => Letter::verify(&place, email, &token),
             Purpose::Reset => Letter::reset(&place, email, &token),
         };
-        post(tx, &letter).await.map_err(database)
+        self.post(tx, &letter).await
     }
 
     /// Uses up a token that was mailed: whose it was.

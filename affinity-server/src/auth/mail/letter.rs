@@ -13,6 +13,11 @@ impl Letter {
         Self { recipient: recipient.to_owned(), subject, body }
     }
 
+    /// To whom.
+    pub(in crate::auth) fn recipient(&self) -> &str {
+        &self.recipient
+    }
+
     /// Asks whether the address is one's own. `place` is the address of the platform's accounts.
     pub(in crate::auth) fn verify(place: &str, recipient: &str, token: &Token) -> Self {
         let body = format!(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
 use crate::config::Secret;
 
@@ -19,6 +19,15 @@ pub struct MailSettings {
     pub from: Mailbox,
     /// Where the files go.
     pub folder: PathBuf,
+}
+
+impl MailSettings {
+    /// From whom letters are when the operator does not say.
+    #[must_use]
+    pub fn nobody() -> Mailbox {
+        let address = Address::new_dangerous("affinity", "localhost");
+        Mailbox::new(Some("Affinity".to_owned()), address)
+    }
 }
 
 /// Why a letter did not leave.

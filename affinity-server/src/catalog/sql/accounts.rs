@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::sql::CatalogError;
+use super::CatalogError;
 
 /// Statements over the tables that hold a platform's people, as `affinity.account_tables` names them.
 ///
