@@ -206,14 +206,18 @@ async fn authority(
         limits: config.auth.limits,
         anonymous: BTreeMap::new(),
     };
-    Authority::start(database.pool().clone(), settings).await.map_err(|source| ServeError::Accounts { source })
+    Authority::start(database.pool().clone(), settings)
+        .await
+        .map_err(|source| ServeError::Accounts { source })
 }
 
 /// Says where the server is, what it holds, and what to try first.
 async fn introduce(addr: SocketAddr, matching: &Matching, authority: &Authority) {
     tracing::info!("listening on http://{addr}");
     for name in authority.open_platforms() {
-        tracing::info!("{name} holds demo data: whoever is on this machine may read and match without signing in");
+        tracing::info!(
+            "{name} holds demo data: whoever is on this machine may read and match without signing in"
+        );
     }
     for (name, hosted) in matching.platforms() {
         let counts = hosted.engine().counts();

@@ -74,7 +74,9 @@ impl fmt::Display for AdmissionError {
                 data_dir.display()
             ),
             Self::Secret { source } => source.fmt(f),
-            Self::NoAccounts { platform } => write!(f, "there is no platform \"{platform}\" that has accounts"),
+            Self::NoAccounts { platform } => {
+                write!(f, "there is no platform \"{platform}\" that has accounts")
+            }
             Self::Password { fault } => f.write_str(fault),
             Self::Database { .. } => f.write_str("the database cannot be asked who may administer it"),
         }
@@ -186,9 +188,10 @@ async fn make_administrator(
     let no_accounts = || AdmissionError::NoAccounts { platform: options.platform.clone() };
     let prepared = AccountStatements::prepare(&mut tx, &options.platform).await;
     let statements = prepared.map_err(|_| no_accounts())?.ok_or_else(no_accounts)?;
-    let hash = Passwords::default().hash(password).await.map_err(|error| AdmissionError::Password {
-        fault: error.to_string(),
-    })?;
+    let hash = Passwords::default()
+        .hash(password)
+        .await
+        .map_err(|error| AdmissionError::Password { fault: error.to_string() })?;
     let local = options.email.split('@').next().unwrap_or(&options.email);
     let name = options.name.as_deref().unwrap_or(local);
     // Whatever a platform asks for: the operator completes his profile like anybody.

@@ -65,18 +65,34 @@ mod tests {
 
     #[test]
     fn page_of_another_site_may_only_look() {
-        for foreign in [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "https://evil.example"), ("origin", "null")] {
+        for foreign in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+        ] {
             assert!(is_refused(Method::POST, &[HOST, foreign]), "{foreign:?}");
             assert!(!is_refused(Method::GET, &[HOST, foreign]), "{foreign:?}");
-            assert!(!is_refused(Method::POST, &[HOST, foreign, ("authorization", "Bearer x")]), "{foreign:?}");
+            assert!(
+                !is_refused(Method::POST, &[HOST, foreign, ("authorization", "Bearer x")]),
+                "{foreign:?}"
+            );
         }
     }
 
     #[test]
     fn own_pages_trusted_origins_and_programs_may_write() {
-        for own in [("sec-fetch-site", "same-origin"), ("origin", "http://api.example:8080"), ("origin", "https://app.example"), ("user-agent", "curl")] {
+        for own in [
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "http://api.example:8080"),
+            ("origin", "https://app.example"),
+            ("user-agent", "curl"),
+        ] {
             assert!(!is_refused(Method::DELETE, &[HOST, own]), "{own:?}");
         }
-        assert!(!is_refused(Method::POST, &[HOST, ("sec-fetch-site", "cross-site"), ("origin", "https://app.example")]));
+        assert!(!is_refused(
+            Method::POST,
+            &[HOST, ("sec-fetch-site", "cross-site"), ("origin", "https://app.example")]
+        ));
     }
 }

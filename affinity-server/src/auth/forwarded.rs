@@ -31,7 +31,8 @@ mod tests {
 
     #[track_caller]
     fn check(peer: &str, forwarded: &'static str, expected: &str) {
-        let headers = HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), HeaderValue::from_static(forwarded))]);
+        let headers =
+            HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), HeaderValue::from_static(forwarded))]);
         let proxies = ["10.0.0.1", "10.0.0.2"].map(|proxy| proxy.parse().unwrap());
         let found = client_address(peer.parse().unwrap(), &headers, &proxies);
         assert_eq!(found.to_string(), expected, "{peer} {forwarded}");

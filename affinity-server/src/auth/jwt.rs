@@ -201,7 +201,8 @@ mod tests {
 
     #[tokio::test]
     async fn claims_come_as_signed() {
-        let claims = json!({ "role": "web", "sub": "17", "exp": get_current_timestamp() + 60, "app": { "a": [1.5] } });
+        let claims =
+            json!({ "role": "web", "sub": "17", "exp": get_current_timestamp() + 60, "app": { "a": [1.5] } });
         assert_eq!(Value::Object(verifier(None).claims(&signed(&claims)).await.unwrap()), claims);
         let bare = json!({ "role": "web" });
         assert_eq!(Value::Object(verifier(Some("us")).claims(&signed(&bare)).await.unwrap()), bare);
@@ -234,7 +235,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_token_of_ours_says_how() {
-        let unsigned = format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode("{}"));
+        let unsigned =
+            format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode("{}"));
         let foreign = encode(&Header::default(), &json!({}), &EncodingKey::from_secret(b"other")).unwrap();
         let asymmetric =
             format!("{}.{}.AAAA", URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#), URL_SAFE_NO_PAD.encode("{}"));
@@ -259,7 +261,8 @@ mod tests {
         let (known, other) = (pair(()), pair(()));
         let point = known.public_key().as_ref();
         let [x, y] = [&point[1..33], &point[33..65]].map(|part| URL_SAFE_NO_PAD.encode(part));
-        let set = json!({ "keys": [{ "kty": "EC", "crv": "P-256", "kid": "k1", "x": x, "y": y }] }).to_string();
+        let set =
+            json!({ "keys": [{ "kty": "EC", "crv": "P-256", "kid": "k1", "x": x, "y": y }] }).to_string();
         let secret = ServerSecret::new(SECRET).unwrap();
         let verifier = JwtVerifier::new(&secret, Some(KeySet::fixed(&set).unwrap()), None);
         let sign = |pair: &EcdsaKeyPair| {

@@ -117,8 +117,7 @@ impl KeySet {
             }
             KeySetPlace::Url(url) => {
                 let allow = Allow::operator(url).unwrap_or(Allow::PublicOnly);
-                let egress =
-                    Egress::new(allow, TIMEOUT).map_err(|source| KeySetError::Egress { source })?;
+                let egress = Egress::new(allow, TIMEOUT).map_err(|source| KeySetError::Egress { source })?;
                 Ok(Self::with(Some(Origin { url: url.clone(), egress }), Vec::new()))
             }
         }
@@ -206,4 +205,3 @@ fn suitable(keys: &[Jwk], id: Option<&str>, algorithm: Algorithm) -> Vec<Decodin
         .filter(|key| key.family() == family)
         .collect()
 }
-

@@ -31,7 +31,8 @@ pub struct LimitSettings {
 
 impl LimitSettings {
     /// What holds where others can reach the server (DESIGN, section 5).
-    pub const STANDARD: Self = Self { member_per_hour: 1_000, address_per_hour: 5_000, sign_in_per_hour: 300 };
+    pub const STANDARD: Self =
+        Self { member_per_hour: 1_000, address_per_hour: 5_000, sign_in_per_hour: 300 };
 
     /// No limits, for a machine of one's own.
     pub const NONE: Self = Self { member_per_hour: 0, address_per_hour: 0, sign_in_per_hour: 0 };
@@ -185,8 +186,7 @@ mod tests {
     fn endpoint_of_a_member_counts_alone_and_ends() {
         let limits = Limits::new(LimitSettings { member_per_hour: 3, ..LimitSettings::NONE });
         let member = Uuid::from_u128(1);
-        let left: Vec<u32> =
-            (0..3).map(|_| limits.member(member, 7).unwrap().unwrap().remaining).collect();
+        let left: Vec<u32> = (0..3).map(|_| limits.member(member, 7).unwrap().unwrap().remaining).collect();
         assert_eq!(left, [2, 1, 0]);
         let refused = limits.member(member, 7).unwrap_err();
         assert!((1..=1_200).contains(&refused.wait_seconds), "{refused:?}");

@@ -18,7 +18,11 @@ use super::visit::Visit;
 const PLATFORM_PATHS: [&str; 3] = ["rest", "match", "auth"];
 
 /// Puts a [`Caller`](super::Caller) and a [`Visit`] into the request's extensions, or answers that it is not let in.
-pub async fn identify(State(authority): State<SharedAuthority>, mut request: Request, next: Next) -> Response {
+pub async fn identify(
+    State(authority): State<SharedAuthority>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     match admit(&authority, &mut request).await {
         Ok(allowance) => {
             let mut response = next.run(request).await;

@@ -33,9 +33,7 @@ pub use self::key_set::{KeySet, KeySetError, KeySetPlace};
 pub use self::limits::LimitSettings;
 pub use self::mail::{MailError, MailSettings, Mailer, deliver};
 pub use self::middleware::identify;
-pub use self::password::{
-    PASSWORD_BYTES_MAX, PASSWORD_LENGTH_MIN, PasswordError, Passwords, password_fault,
-};
+pub use self::password::{PASSWORD_BYTES_MAX, PASSWORD_LENGTH_MIN, PasswordError, Passwords, password_fault};
 pub use self::permission::{Action, NotAPermission, Permission, Permissions};
 pub use self::refusal::Refusal;
 pub use self::secret::{SECRET_LENGTH_MIN, SecretError, ServerSecret};

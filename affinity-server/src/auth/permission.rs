@@ -113,9 +113,8 @@ impl Permissions {
     /// Whether `action` on `name` is among them.
     #[must_use]
     pub fn allow(&self, action: Action, name: &str) -> bool {
-        let fits = |one: &Permission| {
-            one.action == action && one.name.as_deref().is_none_or(|only| only == name)
-        };
+        let fits =
+            |one: &Permission| one.action == action && one.name.as_deref().is_none_or(|only| only == name);
         self.0.as_ref().is_none_or(|permissions| permissions.iter().any(fits))
     }
 

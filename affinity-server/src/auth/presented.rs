@@ -27,9 +27,7 @@ impl Presented {
     pub(super) fn of(headers: &HeaderMap, cookie: &str) -> Result<Self, Refusal> {
         if let Some(text) = bearer(headers) {
             return match text {
-                "" => {
-                    Err(Refusal::invalid_token("PGRST301", "Empty JWT is sent in Authorization header"))
-                }
+                "" => Err(Refusal::invalid_token("PGRST301", "Empty JWT is sent in Authorization header")),
                 text => Ok(Self::shown(text)),
             };
         }

@@ -63,7 +63,14 @@ async fn answers_do_not_tell_whether_an_address_has_an_account() {
     let same = async |path: &str, body: fn(&str) -> Value| {
         let known = world.send("POST", path, &[], body("anna@example.org")).await;
         let unknown = world.send("POST", path, &[], body("nobody@example.org")).await;
-        let without_instance = |answer: Answer| (answer.status, answer.body["code"].clone(), answer.body["detail"].clone(), answer.body["next"].clone());
+        let without_instance = |answer: Answer| {
+            (
+                answer.status,
+                answer.body["code"].clone(),
+                answer.body["detail"].clone(),
+                answer.body["next"].clone(),
+            )
+        };
         assert_eq!(without_instance(known), without_instance(unknown), "{path}");
     };
     same("signup", |email| json!({ "email": email, "password": PASSWORD, "name": "A" })).await;
@@ -72,13 +79,17 @@ async fn answers_do_not_tell_whether_an_address_has_an_account() {
     // The owner learns of it.
     let told = "SELECT count(*) FROM affinity.outbox WHERE recipient = 'anna@example.org' AND subject = 'You have an account already'";
     assert_eq!(count(&world, told).await, 1);
-    assert_eq!(count(&world, "SELECT count(*) FROM teraffi.members WHERE email = 'anna@example.org'").await, 1);
+    assert_eq!(
+        count(&world, "SELECT count(*) FROM teraffi.members WHERE email = 'anna@example.org'").await,
+        1
+    );
 }
 
 #[tokio::test]
 async fn signing_up_again_before_verifying_voids_what_was_before() {
     let world = World::new("accounts_again").await;
-    let sign_up = |password: &str| json!({ "email": "anna@example.org", "password": password, "name": "Anna" });
+    let sign_up =
+        |password: &str| json!({ "email": "anna@example.org", "password": password, "name": "Anna" });
     world.send("POST", "signup", &[], sign_up("somebody else's")).await;
     let first = world.mailed_token("anna@example.org").await;
     world.send("POST", "signup", &[], sign_up(PASSWORD)).await;
@@ -99,7 +110,8 @@ async fn wrong_sign_up_names_what_is_wrong() {
     check(json!({ "email": "nonsense", "password": PASSWORD, "name": "A" }), 422, "bad_address").await;
     check(json!({ "email": "a@example.org", "password": "short", "name": "A" }), 422, "weak_password").await;
     check(json!({ "email": "a@example.org", "password": PASSWORD }), 422, "bad_field").await;
-    let escalation = json!({ "email": "a@example.org", "password": PASSWORD, "name": "A", "status": "active" });
+    let escalation =
+        json!({ "email": "a@example.org", "password": PASSWORD, "name": "A", "status": "active" });
     check(escalation, 422, "bad_field").await;
     assert_eq!(count(&world, "SELECT count(*) FROM affinity.outbox").await, 0);
 }
@@ -247,7 +259,10 @@ async fn key_is_shown_once_limited_and_revoked() {
     let mut expected = made.body.clone();
     expected.as_object_mut().unwrap().remove("key");
     assert_eq!(listed["keys"], json!([expected]));
-    assert!(!listed.to_string().contains(&key) && key.starts_with(&format!("afk_{}", expected["prefix"].as_str().unwrap())));
+    assert!(
+        !listed.to_string().contains(&key)
+            && key.starts_with(&format!("afk_{}", expected["prefix"].as_str().unwrap()))
+    );
 
     let shown = [("apikey", key.as_str())];
     let me = world.send("GET", "me", &shown, Value::Null).await;
@@ -260,7 +275,13 @@ async fn key_is_shown_once_limited_and_revoked() {
     check_problem(&refused, 429, "too_many_requests");
     assert!(refused.headers.contains_key("retry-after"));
 
-    for (field, value) in [("permissions", json!(["admin"])), ("permissions", json!([])), ("requests_per_minute", json!(0)), ("name", json!(" ")), ("expires_at", json!("2020-01-01T00:00:00Z"))] {
+    for (field, value) in [
+        ("permissions", json!(["admin"])),
+        ("permissions", json!([])),
+        ("requests_per_minute", json!(0)),
+        ("name", json!(" ")),
+        ("expires_at", json!("2020-01-01T00:00:00Z")),
+    ] {
         let mut body = json!({ "name": "import", "permissions": ["read"] });
         body[field] = value;
         check_problem(&world.send("POST", "keys", &session, body).await, 422, "bad_key");
@@ -290,7 +311,10 @@ async fn letters_become_files_for_the_server_only() {
     let file = std::fs::read_dir(&outbox).unwrap().next().unwrap().unwrap();
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0);
     let text = std::fs::read_to_string(file.path()).unwrap();
-    assert!(text.contains("To: anna@example.org") && text.contains("Subject: Confirm your address"), "{text}");
+    assert!(
+        text.contains("To: anna@example.org") && text.contains("Subject: Confirm your address"),
+        "{text}"
+    );
     // Long lines are folded.
     assert!(text.replace("=\r\n", "").contains(&token), "{text}");
 }

@@ -14,7 +14,10 @@ fn address_that_others_reach_needs_secret_and_administrator() {
         command
     };
     let refused = Server::try_start(reachable(), folder.path()).unwrap_err();
-    let hint = format!("affinity-server init-admin PLATFORM --email YOU@EXAMPLE.ORG --data-dir '{}'", folder.path().display());
+    let hint = format!(
+        "affinity-server init-admin PLATFORM --email YOU@EXAMPLE.ORG --data-dir '{}'",
+        folder.path().display()
+    );
     assert!(refused.contains("no secret and no administrator") && refused.contains(&hint), "{refused}");
     assert!(!folder.path().join("secret").exists(), "made only when asked");
 

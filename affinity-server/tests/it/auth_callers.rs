@@ -188,10 +188,11 @@ async fn token_that_does_not_hold_is_refused_in_postgrests_words() {
     refuse(&jwt(&json!({ "exp": 1 })), (401, "PGRST303", "JWT expired")).await;
     let nobody = jwt(&json!({ "role": "auth_test_no_such_role" }));
     refuse(&nobody, (400, "22023", "role \"auth_test_no_such_role\" does not exist")).await;
-    let superuser: String = sqlx::query_scalar("SELECT rolname FROM pg_roles WHERE rolsuper ORDER BY oid LIMIT 1")
-        .fetch_one(&world.pool)
-        .await
-        .unwrap();
+    let superuser: String =
+        sqlx::query_scalar("SELECT rolname FROM pg_roles WHERE rolsuper ORDER BY oid LIMIT 1")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
     let message = format!("permission denied to set role \"{superuser}\"");
     refuse(&jwt(&json!({ "role": superuser })), (403, "42501", &message)).await;
     let challenge = world.who("teraffi", &[("authorization", "Bearer a.b.c")]).await.2.unwrap();

@@ -73,8 +73,10 @@ async fn secret_is_sealed_in_the_database() {
     let bearer = world.signed_in("anna@example.org").await;
     let body = json!({ "password": PASSWORD });
     let enrolled = world.send("POST", "totp/enroll", &[("authorization", &bearer)], body).await.body;
-    let kept: Vec<u8> =
-        sqlx::query_scalar("SELECT sealed_secret FROM affinity.second_factors").fetch_one(&world.pool).await.unwrap();
+    let kept: Vec<u8> = sqlx::query_scalar("SELECT sealed_secret FROM affinity.second_factors")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
     let totp = totp(&enrolled);
     let secret = totp.secret().as_bytes();
     assert_eq!(kept.len(), 12 + secret.len() + 16);

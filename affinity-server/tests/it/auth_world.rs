@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use affinity_server::auth::{
-    AnonymousRole, Authority, AuthoritySettings, Caller, LimitSettings, RolePrefix, ServerSecret, Visit, identify, routes,
+    AnonymousRole, Authority, AuthoritySettings, Caller, LimitSettings, RolePrefix, ServerSecret, Visit,
+    identify, routes,
 };
 use affinity_server::problem::{explain_errors, not_found};
 use axum::routing::any;
@@ -129,7 +130,13 @@ pub(crate) struct Answer {
 
 impl World {
     /// Sends `method /auth/teraffi/<path>` with these headers and a body, unless that is null.
-    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> Answer {
         let method = method.parse().unwrap();
         let mut request = self.client.request(method, format!("{}/auth/teraffi/{path}", self.url));
         for (name, value) in headers {
@@ -146,12 +153,13 @@ impl World {
 
     /// The token in the last letter to `recipient`.
     pub(crate) async fn mailed_token(&self, recipient: &str) -> String {
-        let body: String =
-            sqlx::query_scalar("SELECT body FROM affinity.outbox WHERE recipient = $1 ORDER BY id DESC LIMIT 1")
-                .bind(recipient)
-                .fetch_one(&self.pool)
-                .await
-                .unwrap();
+        let body: String = sqlx::query_scalar(
+            "SELECT body FROM affinity.outbox WHERE recipient = $1 ORDER BY id DESC LIMIT 1",
+        )
+        .bind(recipient)
+        .fetch_one(&self.pool)
+        .await
+        .unwrap();
         let (_, rest) = body.split_once("?token=").unwrap_or_else(|| panic!("{body}"));
         rest.split_whitespace().next().unwrap().to_owned()
     }
@@ -192,4 +200,3 @@ pub(crate) async fn ensure_role(pool: &PgPool, role: &str) {
     }
     tx.commit().await.unwrap();
 }
-

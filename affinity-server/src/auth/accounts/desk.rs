@@ -36,11 +36,7 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     /// 404 when the platform has no accounts.
-    pub(super) fn of(
-        authority: &'a Authority,
-        platform: &'a str,
-        visit: &'a Visit,
-    ) -> Result<Self, Problem> {
+    pub(super) fn of(authority: &'a Authority, platform: &'a str, visit: &'a Visit) -> Result<Self, Problem> {
         let statements = authority.platform(platform).and_then(|known| known.accounts.as_ref());
         let no_accounts = || {
             let detail = format!("there is no platform \"{platform}\" that people sign in to");

@@ -16,5 +16,7 @@ mod keys;
 mod wire;
 mod routes;
 
-pub(in crate::auth) use self::account::{Account, KeyRow, NewAccount, SessionRow, account_by_email, create_account};
+pub(in crate::auth) use self::account::{
+    Account, KeyRow, NewAccount, SessionRow, account_by_email, create_account,
+};
 pub use self::routes::routes;

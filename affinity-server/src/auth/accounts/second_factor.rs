@@ -46,10 +46,7 @@ impl Desk<'_> {
             return Err(Problem::new(StatusCode::CONFLICT, "second_factor_enabled", detail));
         }
         tx.commit().await.map_err(database)?;
-        Ok(Enrollment {
-            secret: totp.secret().to_base32(),
-            uri: totp.to_url().map_err(internal)?,
-        })
+        Ok(Enrollment { secret: totp.secret().to_base32(), uri: totp.to_url().map_err(internal)? })
     }
 
     /// Makes the second factor hold, and gives out the codes for who loses it.
@@ -124,7 +121,9 @@ impl Desk<'_> {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, "second_factor_required", detail));
         };
         let mut tx = self.begin(Some(account)).await?;
-        if !self.takes_code(&mut tx, account, code).await? && !self.takes_backup(&mut tx, account, code).await? {
+        if !self.takes_code(&mut tx, account, code).await?
+            && !self.takes_backup(&mut tx, account, code).await?
+        {
             return Err(wrong_code(StatusCode::UNAUTHORIZED));
         }
         tx.commit().await.map_err(database)

@@ -52,12 +52,8 @@ impl Desk<'_> {
         self.check_fields(&body.fields)?;
         let hash = self.authority.passwords.hash(&body.password).await.map_err(internal)?;
         let mut tx = self.begin(None).await?;
-        let new = NewAccount {
-            email: &email,
-            password_hash: Some(&hash),
-            verified: false,
-            fields: &body.fields,
-        };
+        let new =
+            NewAccount { email: &email, password_hash: Some(&hash), verified: false, fields: &body.fields };
         match create_account(&mut tx, self.statements, &new).await.map_err(database)? {
             Some(id) => self.mail_token(&mut tx, id, &email, Purpose::Verify).await?,
             None => self.sign_up_again(&mut tx, &email, &hash).await?,

@@ -5,6 +5,6 @@ mod outbox;
 mod sender;
 
 pub(super) use self::letter::Letter;
-pub(super) use self::outbox::post;
 pub use self::outbox::deliver;
+pub(super) use self::outbox::post;
 pub use self::sender::{MailError, MailSettings, Mailer};

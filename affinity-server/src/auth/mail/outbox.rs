@@ -15,10 +15,7 @@ const BATCH: i64 = 20;
 const ATTEMPTS_MAX: i32 = 12;
 
 /// Puts a letter into the outbox: it is sent if the transaction commits.
-pub(in crate::auth) async fn post(
-    connection: &mut PgConnection,
-    letter: &Letter,
-) -> Result<(), sqlx::Error> {
+pub(in crate::auth) async fn post(connection: &mut PgConnection, letter: &Letter) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT INTO affinity.outbox (recipient, subject, body) VALUES ($1, $2, $3)")
         .bind(&letter.recipient)
         .bind(letter.subject)
@@ -69,7 +66,10 @@ async fn deliver_due(pool: &PgPool, mailer: &Mailer) -> Result<i64, sqlx::Error>
         tried_count += 1;
         match mailer.send(letter.id, &letter.recipient, &letter.subject, letter.body).await {
             Ok(()) => {
-                sqlx::query("DELETE FROM affinity.outbox WHERE id = $1").bind(letter.id).execute(&mut *tx).await?;
+                sqlx::query("DELETE FROM affinity.outbox WHERE id = $1")
+                    .bind(letter.id)
+                    .execute(&mut *tx)
+                    .await?;
             }
             Err(error) => {
                 tracing::warn!(%error, id = letter.id, "a letter could not be sent");

@@ -62,7 +62,10 @@ impl AccountStatements {
     ///
     /// # Errors
     /// [`CatalogError`] when the row names a table or column that the database does not have.
-    pub async fn prepare(connection: &mut PgConnection, platform: &str) -> Result<Option<Self>, CatalogError> {
+    pub async fn prepare(
+        connection: &mut PgConnection,
+        platform: &str,
+    ) -> Result<Option<Self>, CatalogError> {
         let row = sqlx::query(
             "select t.active, t.sign_up, t.sign_up_fields,
                 array(select jsonb_build_object(
@@ -121,7 +124,14 @@ impl AccountStatements {
             accounts.table
         );
         let [session, owner, token, expires, created, live, ip, agent] = [
-            "id", "account", "token_hash", "expires_at", "created_at", "is_active", "ip_address", "user_agent",
+            "id",
+            "account",
+            "token_hash",
+            "expires_at",
+            "created_at",
+            "is_active",
+            "ip_address",
+            "user_agent",
         ]
         .map(|fact| sessions.column(fact));
         let [linked, provider, external] =
