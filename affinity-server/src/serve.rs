@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
-use crate::database::{Database, DatabaseError, migrate};
+use crate::database::{Database, DatabaseError};
 use crate::hosting::{HostingError, embedder, host_platforms};
 use crate::matching::{Matching, ScoringPool};
 use crate::observability::{MetricsError, install_metrics};
@@ -114,7 +114,7 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     }
     tokio::select! {
         () = stop.received() => return Ok(()),
-        migrated = migrate(database.pool()) => migrated?,
+        migrated = database.migrate() => migrated?,
     };
     let listener = TcpListener::bind(config.addr)
         .await

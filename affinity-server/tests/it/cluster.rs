@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use affinity_server::auth::RolePrefix;
 use affinity_server::config::{DatabaseConfig, PostgresPrograms};
 use affinity_server::database::{EmbeddedPostgres, migrate};
 use sqlx::postgres::PgPoolOptions;
@@ -55,7 +56,7 @@ async fn start() -> EmbeddedPostgres {
     remove_after_this_process(&data_dir);
     let cluster = EmbeddedPostgres::start(&database_config(data_dir)).await.unwrap();
     let pool = PgPoolOptions::new().max_connections(1).connect_with(cluster.options().clone()).await.unwrap();
-    migrate(&pool).await.unwrap();
+    migrate(&pool, &RolePrefix::default()).await.unwrap();
     pool.close().await;
     cluster
 }
@@ -64,6 +65,7 @@ async fn start() -> EmbeddedPostgres {
 pub(crate) fn database_config(data_dir: PathBuf) -> DatabaseConfig {
     DatabaseConfig {
         url: None,
+        role_prefix: RolePrefix::default(),
         programs: PostgresPrograms::Search,
         data_dir,
         launcher: PathBuf::from(SERVER),

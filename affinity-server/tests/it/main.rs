@@ -13,6 +13,8 @@ mod command_line;
 mod embedding_http;
 mod teraffi_schema;
 mod teraffi_rules;
+mod access_language;
+mod teraffi_access;
 mod change_feed_sql;
 mod generation;
 mod random_writes;
