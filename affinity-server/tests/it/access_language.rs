@@ -66,7 +66,8 @@ struct Parser {
 impl Parser {
     fn takes(&mut self, words: &str) -> bool {
         let words: Vec<_> = words.split(' ').collect();
-        let found = self.tokens[self.place..].iter().map(String::as_str).take(words.len()).eq(words.iter().copied());
+        let found =
+            self.tokens[self.place..].iter().map(String::as_str).take(words.len()).eq(words.iter().copied());
         self.place += if found { words.len() } else { 0 };
         found
     }
@@ -181,14 +182,14 @@ impl World {
         let value = |term: &Term| self.value(term, row, arguments);
         match condition {
             Condition::Always => Some(true),
-            Condition::All(parts) => {
-                settle(parts.iter().map(|part| self.holds(part, row, arguments)), false)
-            }
+            Condition::All(parts) => settle(parts.iter().map(|part| self.holds(part, row, arguments)), false),
             Condition::Any(parts) => settle(parts.iter().map(|part| self.holds(part, row, arguments)), true),
             Condition::Not(inner) => self.holds(inner, row, arguments).map(|holds| !holds),
             Condition::Null(term) => Some(value(term).is_null()),
             Condition::True(term) => value(term).as_bool(),
-            Condition::In(left, list) => settle(list.iter().map(|term| equal(&value(left), &value(term))), true),
+            Condition::In(left, list) => {
+                settle(list.iter().map(|term| equal(&value(left), &value(term))), true)
+            }
             Condition::Compare(left, operator, right) => {
                 let (left, right) = (value(left), value(right));
                 match operator.as_str() {
@@ -235,22 +236,19 @@ fn equal(left: &Value, right: &Value) -> Option<bool> {
 
 /// SQL's `or` when `by` is true, its `and` when it is false: one such part settles it, else an unknown one does.
 fn settle(mut parts: impl Iterator<Item = Option<bool>>, by: bool) -> Option<bool> {
-    parts.try_fold(Some(!by), |so_far, part| match part {
-        Some(part) if part == by => Err(Some(by)),
-        Some(_) => Ok(so_far),
-        None => Ok(None),
-    })
-    .unwrap_or_else(|settled| settled)
+    parts
+        .try_fold(Some(!by), |so_far, part| match part {
+            Some(part) if part == by => Err(Some(by)),
+            Some(_) => Ok(so_far),
+            None => Ok(None),
+        })
+        .unwrap_or_else(|settled| settled)
 }
 
 #[test]
 fn unknown_is_neither_held_nor_refused() {
-    let world = World {
-        tables: BTreeMap::new(),
-        predicates: BTreeMap::new(),
-        me: Value::Null,
-        now: Value::Null,
-    };
+    let world =
+        World { tables: BTreeMap::new(), predicates: BTreeMap::new(), me: Value::Null, now: Value::Null };
     let row = Row::from_iter([("id".to_string(), "a".into()), ("left_at".to_string(), Value::Null)]);
     for (text, expected) in [
         ("id = me", None),

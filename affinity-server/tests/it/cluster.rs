@@ -25,12 +25,21 @@ pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_affinity-server");
 ///
 /// `name` starts the database's name, to be recognized in logs: lower case letters, digits and underscores.
 pub(crate) async fn database(name: &str) -> PgPool {
+    copy_of("affinity", name).await
+}
+
+/// A new database without anything of ours.
+pub(crate) async fn empty_database(name: &str) -> PgPool {
+    copy_of("template1", name).await
+}
+
+async fn copy_of(original: &str, name: &str) -> PgPool {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')), "{name}");
     let template = shared().options();
     let mut admin = PgConnection::connect_with(&template.clone().database("postgres")).await.unwrap();
     let database = format!("{}_{}", &name[..name.len().min(50)], COUNT.fetch_add(1, Ordering::Relaxed));
-    let statement = format!("CREATE DATABASE {database} TEMPLATE affinity");
+    let statement = format!("CREATE DATABASE {database} TEMPLATE {original}");
     sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.unwrap();
     admin.close().await.unwrap();
     PgPoolOptions::new().max_connections(5).connect_with(template.clone().database(&database)).await.unwrap()
