@@ -11,12 +11,12 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::auth::{
-    self, AdmissionError, Authority, AuthoritySettings, KeySet, KeySetError, MailError, Mailer, RolePrefix,
-    ServerSecret, require_admission,
+    self, AdmissionError, Authority, AuthoritySettings, KeySet, KeySetError, MailError, Mailer, ServerSecret,
+    require_admission,
 };
 use crate::catalog::CatalogError;
 use crate::config::Config;
-use crate::database::{Database, DatabaseError, migrate};
+use crate::database::{Database, DatabaseError};
 use crate::hosting::{HostingError, embedder, host_platforms};
 use crate::matching::{Matching, ScoringPool};
 use crate::observability::{MetricsError, install_metrics};
@@ -155,7 +155,7 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     }
     tokio::select! {
         () = stop.received() => return Ok(()),
-        migrated = migrate(database.pool()) => migrated?,
+        migrated = database.migrate() => migrated?,
     };
     let configured = config.auth.secret.as_ref();
     let secret = require_admission(database.pool(), config.addr, &config.data_dir, configured).await?;
@@ -195,7 +195,7 @@ async fn authority(
 ) -> Result<Authority, ServeError> {
     let keys = config.auth.keys.as_ref().map(KeySet::open).transpose();
     let settings = AuthoritySettings {
-        prefix: RolePrefix::default(),
+        prefix: config.database.role_prefix.clone(),
         secret,
         keys: keys.map_err(|source| ServeError::Keys { source })?,
         audience: config.auth.audience.clone(),

@@ -14,7 +14,7 @@ use super::secret::{SecretError, ServerSecret};
 use super::token::{Token, TokenKind};
 use crate::catalog::{AccountStatements, account_sql};
 use crate::config::Config;
-use crate::database::{Database, migrate};
+use crate::database::Database;
 
 /// What `init-admin` was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +157,7 @@ pub async fn init_admin(config: &Config, options: &InitAdminOptions) -> anyhow::
     }
     let database = Database::start(&config.database).await?;
     let made = async {
-        migrate(database.pool()).await?;
+        database.migrate().await?;
         anyhow::Ok(make_administrator(database.pool(), options, &password).await?)
     }
     .await;

@@ -54,6 +54,16 @@ pub(super) static DATABASE_URL: Setting = Setting {
     help: "PostgreSQL to use instead of the embedded one, version 15 or newer",
 };
 
+pub(super) static ROLE_PREFIX: Setting = Setting {
+    name: "role-prefix",
+    variable: "AFFINITY_ROLE_PREFIX",
+    placeholder: "PREFIX",
+    default: "affinity_",
+    allowed: "1 to 40 lower case letters, digits and underscores that start with a letter",
+    secret: false,
+    help: "Start of the names of the database roles that callers run as; a database keeps the one it was set up with",
+};
+
 pub(super) static POSTGRES_BIN: Setting = Setting {
     name: "postgres-bin",
     variable: "AFFINITY_POSTGRES_BIN",
@@ -280,10 +290,11 @@ pub(super) static CONFIG: Setting = Setting {
 };
 
 /// Every setting that a configuration file may hold, in the order of the help.
-pub static SETTINGS: [&Setting; 24] = [
+pub static SETTINGS: [&Setting; 25] = [
     &ADDR,
     &DATA_DIR,
     &DATABASE_URL,
+    &ROLE_PREFIX,
     &POSTGRES_BIN,
     &DEMO_MEMBERS,
     &MATCH_WORKERS,

@@ -10,7 +10,7 @@ use super::error::ConfigError;
 use super::secret::Secret;
 use super::setting;
 use super::sources::Sources;
-use crate::auth::{KeySetPlace, LimitSettings, MailSettings, ServerSecret};
+use crate::auth::{KeySetPlace, LimitSettings, MailSettings, RolePrefix, ServerSecret};
 
 /// Everything the operator decides, checked.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct Config {
 pub struct DatabaseConfig {
     /// A running one; without it an embedded cluster is started.
     pub url: Option<Secret>,
+    /// What the names of the roles that callers run as start with.
+    pub role_prefix: RolePrefix,
     /// Whose programs run the embedded cluster.
     pub programs: PostgresPrograms,
     /// The directory that holds the embedded cluster, absolute.
@@ -133,6 +135,7 @@ impl Config {
         let data_dir = sources.read(&setting::DATA_DIR, path)?.unwrap_or_else(|| directory.join(".affinity"));
         let database = DatabaseConfig {
             url: sources.read(&setting::DATABASE_URL, database_url)?,
+            role_prefix: sources.read(&setting::ROLE_PREFIX, RolePrefix::new)?.unwrap_or_default(),
             programs: sources
                 .read(&setting::POSTGRES_BIN, |text| match text {
                     "fetch" => Some(PostgresPrograms::Fetched),

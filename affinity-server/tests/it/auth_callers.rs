@@ -105,7 +105,6 @@ async fn account_that_is_not_active_is_anonymous_with_a_live_token() {
     let world = World::new("auth_inactive").await;
     let (member, token) = (world.member("m@example.org").await, Token::new(TokenKind::Session).unwrap());
     world.session(member, token.expose()).await;
-    ensure_role(&world.pool, "affinity_member").await;
     let bearer = format!("Bearer {}", token.expose());
     let signed = jwt(&json!({ "role": "affinity_member", "sub": member }));
     for header in [&bearer, &signed] {

@@ -9,10 +9,14 @@
 mod cluster;
 mod server_process;
 mod embedded_database;
+mod database_roles;
 mod command_line;
 mod embedding_http;
 mod teraffi_schema;
 mod teraffi_rules;
+mod access_language;
+mod teraffi_access;
+mod teraffi_attacks;
 mod change_feed_sql;
 mod generation;
 mod random_writes;
