@@ -11,10 +11,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::auth::{
-    self, AdmissionError, Authority, AuthoritySettings, KeySet, KeySetError, MailError, Mailer, ServerSecret,
-    require_admission,
+    self, AdmissionError, Authority, AuthorityError, AuthoritySettings, KeySet, KeySetError, MailError,
+    Mailer, ServerSecret, require_admission,
 };
-use crate::catalog::CatalogError;
 use crate::config::Config;
 use crate::database::{Database, DatabaseError};
 use crate::hosting::{HostingError, embedder, host_platforms};
@@ -53,10 +52,10 @@ pub enum ServeError {
         /// What was met.
         source: MailError,
     },
-    /// The tables of people cannot be used.
-    Accounts {
+    /// Nobody can say who is asking.
+    Authority {
         /// What was met.
-        source: CatalogError,
+        source: AuthorityError,
     },
     /// A platform cannot be served.
     Hosting {
@@ -83,7 +82,7 @@ impl fmt::Display for ServeError {
             Self::Metrics { source } => source.fmt(f),
             Self::Admission { source } => source.fmt(f),
             Self::Keys { source } => source.fmt(f),
-            Self::Accounts { source } => source.fmt(f),
+            Self::Authority { source } => source.fmt(f),
             Self::Mail { source } => source.fmt(f),
             Self::Bind { addr, .. } => {
                 write!(f, "cannot listen on {addr}; choose another with --addr or AFFINITY_ADDR")
@@ -101,7 +100,7 @@ impl std::error::Error for ServeError {
             Self::Metrics { source } => source.source(),
             Self::Admission { source } => source.source(),
             Self::Keys { source } => source.source(),
-            Self::Accounts { source } => source.source(),
+            Self::Authority { source } => source.source(),
             Self::Mail { source } => source.source(),
             Self::Bind { source, .. } | Self::System { source } => Some(source),
         }
@@ -204,11 +203,12 @@ async fn authority(
         trusted_origins: config.auth.cors_origins.clone(),
         proxies: config.auth.proxies.clone(),
         limits: config.auth.limits,
+        providers: config.auth.providers.clone(),
         anonymous: BTreeMap::new(),
     };
     Authority::start(database.pool().clone(), settings)
         .await
-        .map_err(|source| ServeError::Accounts { source })
+        .map_err(|source| ServeError::Authority { source })
 }
 
 /// Says where the server is, what it holds, and what to try first.

@@ -258,6 +258,16 @@ pub(super) static ADDRESS_LIMIT: Setting = Setting {
     help: "Requests that may come from one address in an hour; 0 for any number",
 };
 
+pub(super) static OPENID_PROVIDERS: Setting = Setting {
+    name: "openid-providers",
+    variable: "AFFINITY_OPENID_PROVIDERS",
+    placeholder: "FILE",
+    default: "",
+    allowed: "a TOML file with tables [[provider]] of platform, name, issuer, client_id, client_secret and scopes",
+    secret: false,
+    help: "OpenID providers by which people may sign in",
+};
+
 pub(super) static LOG: Setting = Setting {
     name: "log",
     variable: "AFFINITY_LOG",
@@ -290,7 +300,7 @@ pub(super) static CONFIG: Setting = Setting {
 };
 
 /// Every setting that a configuration file may hold, in the order of the help.
-pub static SETTINGS: [&Setting; 25] = [
+pub static SETTINGS: [&Setting; 26] = [
     &ADDR,
     &DATA_DIR,
     &DATABASE_URL,
@@ -307,6 +317,7 @@ pub static SETTINGS: [&Setting; 25] = [
     &SECRET,
     &JWT_KEYS,
     &JWT_AUDIENCE,
+    &OPENID_PROVIDERS,
     &PUBLIC_URL,
     &CORS_ORIGINS,
     &SMTP_URL,

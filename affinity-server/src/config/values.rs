@@ -10,7 +10,9 @@ use super::error::ConfigError;
 use super::secret::Secret;
 use super::setting;
 use super::sources::Sources;
-use crate::auth::{KeySetPlace, LimitSettings, MailSettings, RolePrefix, ServerSecret};
+use crate::auth::{
+    KeySetPlace, LimitSettings, MailSettings, ProviderSettings, RolePrefix, ServerSecret, read_providers,
+};
 
 /// Everything the operator decides, checked.
 #[derive(Clone, Debug)]
@@ -101,6 +103,8 @@ pub struct AuthConfig {
     pub public_url: Option<Url>,
     /// Sites whose pages may use the server.
     pub cors_origins: Vec<String>,
+    /// By which people may sign in.
+    pub providers: Vec<ProviderSettings>,
     /// How mail leaves.
     pub mail: MailSettings,
     /// The operator's proxies.
@@ -183,6 +187,11 @@ impl Config {
             audience: sources.read(&setting::JWT_AUDIENCE, named)?,
             public_url: sources.read(&setting::PUBLIC_URL, http_url)?,
             cors_origins: sources.read(&setting::CORS_ORIGINS, origins)?.unwrap_or_default(),
+            providers: sources
+                .read(&setting::OPENID_PROVIDERS, |text| {
+                    read_providers(&std::fs::read_to_string(directory.join(text)).ok()?).ok()
+                })?
+                .unwrap_or_default(),
             mail: MailSettings {
                 server: sources.read(&setting::SMTP_URL, smtp_url)?,
                 from: sources

@@ -35,3 +35,4 @@ mod auth_admission;
 mod auth_accounts;
 mod auth_second_factor;
 mod auth_protection;
+mod auth_openid;
