@@ -9,13 +9,15 @@ use affinity_core::{
     AdHocSource, Answer, Engine, Explanation, Key, KindId, Link, Matcher, NodeRef, Observer, Query,
     QueryError, Scratch, Timestamp, TwoSidedQuery, Viewer, WhyNot,
 };
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::hosted::{Hosted, MatcherInfo, Platforms, describe, source_to_try};
+use super::kept::{Found, KeptAnswers, Question};
 use super::offer::PlatformOffer;
 use super::pool::ScoringPool;
-use super::problems::embedding_failed;
+use super::problems::{embedding_failed, unwritable};
 use super::wire::{Include, LinkBody, MatchBody, MatchParams, SourceBody};
 use crate::embedding::Embedder;
 use crate::problem::Problem;
@@ -30,13 +32,14 @@ pub struct Matching {
     platforms: Platforms,
     pub(super) pool: ScoringPool,
     embedder: Arc<Embedder>,
+    kept: KeptAnswers,
 }
 
 impl Matching {
     /// Answers for these platforms.
     #[must_use]
     pub fn new(platforms: Platforms, pool: ScoringPool, embedder: Arc<Embedder>) -> Self {
-        Self { platforms, pool, embedder }
+        Self { platforms, pool, embedder, kept: KeptAnswers::default() }
     }
 
     /// The platforms, by name.
@@ -95,6 +98,33 @@ impl Matching {
         let engine = self.hosted(platform)?.engine();
         let query = node_query(&engine, matcher, id, params)?;
         self.run(engine, query).await
+    }
+
+    /// As [`Self::recommend`], rendered, and kept for whoever asks the same while the engine stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::recommend`].
+    pub(super) async fn recommend_kept(
+        &self,
+        platform: &str,
+        matcher: &str,
+        id: &str,
+        params: MatchParams,
+    ) -> Result<Found, Problem> {
+        let engine = self.hosted(platform)?.engine();
+        let query = node_query(&engine, matcher, id, &params)?;
+        let question = Question {
+            platform: platform.to_string(),
+            matcher: matcher.to_string(),
+            source: id.to_string(),
+            params,
+            viewer: query.viewer.clone(),
+        };
+        let make = async {
+            let answer = self.run(Arc::clone(&engine), query).await?;
+            serde_json::to_vec(&answer).map(Bytes::from).map_err(|_| unwritable())
+        };
+        self.kept.find(&engine, question, make).await
     }
 
     /// Nodes that a matcher finds matches for and whose name contains `text`, by name; with an empty `text`, some.
