@@ -8,12 +8,14 @@ use affinity_core::{Matcher, MatcherError};
 use sqlx::PgPool;
 
 use crate::config::{Config, EmbeddingsConfig};
+#[cfg(feature = "local-embeddings")]
+use crate::embedding::LocalEmbedder;
 use crate::embedding::{BuiltinEmbedder, Embedder, EmbeddingError, HttpEmbedder, HttpEmbedderParams};
 use crate::generation::{GenerationError, World};
 use crate::matching::{Hosted, Platforms};
 use crate::observability::Progress;
 use crate::platform::{MatcherText, Platform, PlatformError};
-use crate::projection::{LiveEngine, LiveParts, LiveSettings, ProjectionError};
+use crate::projection::{LiveEngine, LiveParts, LiveSettings, ProjectionError, ServingModel, Successor};
 
 /// The seed of the demo data: every fresh installation shows the same world.
 const DEMO_SEED: u64 = 1;
@@ -83,7 +85,10 @@ impl std::error::Error for HostingError {
 /// [`HostingError::Embedding`] when its settings cannot be used.
 pub fn embedder(config: &EmbeddingsConfig) -> Result<Embedder, HostingError> {
     let Some(url) = &config.url else {
-        return Ok(Embedder::Builtin(BuiltinEmbedder::default()));
+        return match &config.folder {
+            Some(folder) => local(folder).map_err(|source| HostingError::Embedding { source }),
+            None => Ok(Embedder::Builtin(BuiltinEmbedder::default())),
+        };
     };
     let key = config.key.as_ref().map(|key| key.expose().to_string());
     let params = HttpEmbedderParams {
@@ -91,6 +96,16 @@ pub fn embedder(config: &EmbeddingsConfig) -> Result<Embedder, HostingError> {
         ..HttpEmbedderParams::standard(url.as_str(), &config.model, config.dimension)
     };
     HttpEmbedder::new(params).map(Embedder::Http).map_err(|source| HostingError::Embedding { source })
+}
+
+#[cfg(feature = "local-embeddings")]
+fn local(folder: &Path) -> Result<Embedder, EmbeddingError> {
+    LocalEmbedder::open(folder).map(Embedder::Local)
+}
+
+#[cfg(not(feature = "local-embeddings"))]
+fn local(folder: &Path) -> Result<Embedder, EmbeddingError> {
+    Err(EmbeddingError::NotBuilt { folder: folder.to_owned() })
 }
 
 /// The live engine of every platform that comes with the server.
@@ -144,17 +159,36 @@ async fn start(
     embedder: &Arc<Embedder>,
     data_dir: &Path,
 ) -> Result<LiveEngine, HostingError> {
+    let failed = |source| HostingError::Projection { platform: platform.name().to_string(), source };
+    let configured = declaration(platform, embedder)?;
+    let recorded = ServingModel::recorded(pool, platform.name()).await.map_err(failed)?;
+    // Another model than the last run's, or a slow one on the first: answers come from what is there, or can be made
+    // at once, until the configured one has embedded every text.
+    let before = recorded.map_or_else(
+        || Embedder::Builtin(BuiltinEmbedder::default()),
+        |ServingModel { model, dimension }| Embedder::of_stored(&model, dimension),
+    );
+    let is_same = before.model() == embedder.model();
+    let serving = if is_same { configured.clone() } else { declaration(platform, &Arc::new(before))? };
+    let parts = LiveParts {
+        pool: pool.clone(),
+        schema: serving.schema,
+        matchers: serving.matchers,
+        embedder: serving.embedder,
+        settings: LiveSettings::standard(data_dir.join("engines").join(platform.name())),
+    };
+    let mut live = LiveEngine::start(parts).await.map_err(failed)?;
+    if !is_same {
+        live.switch_to(configured).await.map_err(failed)?;
+    }
+    Ok(live)
+}
+
+/// What a platform's engine is made from with the vectors of `embedder`.
+fn declaration(platform: &Platform, embedder: &Arc<Embedder>) -> Result<Successor, HostingError> {
     let schema = platform.schema(embedder.dimension()).map_err(|source| HostingError::Platform { source })?;
     let read = |matcher: &MatcherText| Matcher::from_toml(&matcher.text, &matcher.file, &schema);
     let matchers = platform.matchers().iter().map(read).collect::<Result<Vec<_>, _>>();
-    let parts = LiveParts {
-        pool: pool.clone(),
-        matchers: matchers.map_err(|source| HostingError::Matcher { source })?,
-        schema,
-        embedder: Arc::clone(embedder),
-        settings: LiveSettings::standard(data_dir.join("engines").join(platform.name())),
-    };
-    LiveEngine::start(parts)
-        .await
-        .map_err(|source| HostingError::Projection { platform: platform.name().to_string(), source })
+    let matchers = matchers.map_err(|source| HostingError::Matcher { source })?;
+    Ok(Successor { schema, matchers, embedder: Arc::clone(embedder) })
 }

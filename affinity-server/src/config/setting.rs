@@ -78,11 +78,12 @@ pub(super) static EMBEDDINGS_URL: Setting = Setting {
 pub(super) static EMBEDDINGS_MODEL: Setting = Setting {
     name: "embeddings-model",
     variable: "AFFINITY_EMBEDDINGS_MODEL",
-    placeholder: "NAME",
-    default: "text-embedding-3-small",
-    allowed: "the name of a model",
+    placeholder: "DIR",
+    default: "",
+    allowed: "the folder of a model, or with a service the name of one",
     secret: false,
-    help: "Model to ask that service for",
+    help: "Folder of a sentence transformer to embed texts with, see `embeddings install`; with a service, the model \
+           to ask it for [default there: text-embedding-3-small]",
 };
 
 pub(super) static EMBEDDINGS_KEY: Setting = Setting {

@@ -7,11 +7,12 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::ProjectionError;
-use super::handle::EngineHandle;
+use super::handle::{EngineHandle, Serving};
 use super::live::LiveSettings;
 use super::projector::{Projection, Projector, Retry, Step};
 use super::snapshot_files::SnapshotFiles;
 use super::status::{Health, with_causes};
+use super::succession::ServingModel;
 
 /// The channel that `affinity.capture_change` notifies, with the platform as payload.
 const CHANNEL: &str = "affinity_changes";
@@ -23,6 +24,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(10);
 pub(super) enum Command {
     /// Read the views anew and publish what they say.
     Rebuild(oneshot::Sender<Result<(), ProjectionError>>),
+    /// Go on by another embedding model, whose vectors are there.
+    Switch(Box<(Projector, SnapshotFiles)>, oneshot::Sender<Result<(), ProjectionError>>),
     /// Save and end.
     Stop,
 }
@@ -93,6 +96,11 @@ impl Follower {
                         let _ = reply.send(rebuilt);
                         continue;
                     }
+                    Some(Command::Switch(next, reply)) => {
+                        let switched = self.switch(*next).await;
+                        let _ = reply.send(switched);
+                        continue;
+                    }
                     Some(Command::Stop) | None => break,
                 },
                 // While the database fails, its notifications must not shorten the pause.
@@ -148,12 +156,32 @@ impl Follower {
         Ok(())
     }
 
+    /// Reads the views anew by another projector and publishes the result; from then on it is the one that follows.
+    async fn switch(
+        &mut self,
+        (projector, files): (Projector, SnapshotFiles),
+    ) -> Result<(), ProjectionError> {
+        let began = Instant::now();
+        let (projection, step) = projector.project_all().await?;
+        ServingModel::record(&projector.pool, &projector.platform, &projector.embedder).await?;
+        if let Some(saving) = self.pace.saving.take() {
+            self.saved(saving).await; // what it writes is of the model before, and must not come last
+        }
+        (self.projector, self.projection, self.files) = (projector, projection, files);
+        self.pace = Pace::new(Kept::Nothing);
+        self.health().succession = None;
+        self.publish(began, step);
+        self.save_when_due().await;
+        self.projector.forget_other_models().await
+    }
+
     /// Shows a step to readers. Everything committed before `began` is in it.
     fn publish(&mut self, began: Instant, step: Step) {
         let Step { change_count, failure } = step;
         let was_failing = self.health().embedding_failure.is_some();
         if change_count > 0 || was_failing != (failure.is_some() || !self.projection.owing.is_empty()) {
-            self.handle.publish(self.projection.published());
+            let embedder = Arc::clone(&self.projector.embedder);
+            self.handle.publish(Serving { engine: self.projection.published(), embedder });
         }
         if change_count > 0 {
             self.pace.changes_since_save += change_count;

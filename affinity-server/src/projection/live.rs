@@ -9,11 +9,12 @@ use tokio::task::JoinHandle;
 
 use super::ProjectionError;
 use super::feed::{Command, Follower, Kept, Pace, listen};
-use super::handle::EngineHandle;
+use super::handle::{EngineHandle, Serving};
 use super::projector::{Projection, Projector, Retry};
 use super::read::check_projection;
 use super::snapshot_files::{SnapshotFiles, origin};
 use super::status::{Health, LiveStatus, with_causes};
+use super::succession::{ServingModel, Succession, SuccessionStatus, Successor};
 use crate::catalog::ProjectionStatements;
 use crate::embedding::Embedder;
 
@@ -82,6 +83,12 @@ pub struct LiveEngine {
     commands: mpsc::Sender<Command>,
     follower: JoinHandle<()>,
     listener: JoinHandle<()>,
+    succession: Option<JoinHandle<()>>,
+    /// What the projector of a successor takes over.
+    pool: PgPool,
+    platform: String,
+    statements: ProjectionStatements,
+    folder: PathBuf,
 }
 
 impl LiveEngine {
@@ -103,8 +110,14 @@ impl LiveEngine {
         // Listening begins before the first look, so that no commit falls between the two.
         let wake = Arc::new(Notify::new());
         let listener = tokio::spawn(listen(pool.clone(), platform.clone(), Arc::clone(&wake)));
-        let projector =
-            Projector { pool, platform: platform.clone(), statements, schema, matchers, embedder };
+        let projector = Projector {
+            pool: pool.clone(),
+            platform: platform.clone(),
+            statements: statements.clone(),
+            schema,
+            matchers,
+            embedder: Arc::clone(&embedder),
+        };
         let (projection, kept) = match first_projection(&projector, &files).await {
             Ok(first) => first,
             Err(error) => {
@@ -112,11 +125,16 @@ impl LiveEngine {
                 return Err(error);
             }
         };
-        let handle = Arc::new(EngineHandle::new(projection.published()));
+        if let Err(error) = ServingModel::record(&pool, &platform, &embedder).await {
+            listener.abort();
+            return Err(error);
+        }
+        let folder = settings.folder.clone();
+        let handle = Arc::new(EngineHandle::new(Serving { engine: projection.published(), embedder }));
         let health = Arc::new(Mutex::new(Health::new(projection.position.clone())));
         let (commands, inbox) = mpsc::channel(8);
         if projection.engine.verification() == Verification::Pending {
-            tokio::spawn(verify(platform, Arc::clone(&projection.engine), commands.clone()));
+            tokio::spawn(verify(platform.clone(), Arc::clone(&projection.engine), commands.clone()));
         }
         let follower = Follower {
             projector,
@@ -130,7 +148,56 @@ impl LiveEngine {
             pace: Pace::new(kept),
         };
         let follower = tokio::spawn(follower.run());
-        Ok(Self { handle, health, commands, follower, listener })
+        let succession = None;
+        Ok(Self {
+            handle,
+            health,
+            commands,
+            follower,
+            listener,
+            succession,
+            pool,
+            platform,
+            statements,
+            folder,
+        })
+    }
+
+    /// Embeds every text by the successor's model in the background while answers go on as before, then replaces the
+    /// engine in one swap. [`Self::status`] says how far that is. A server that ends before goes on at the next call.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Database`] when it cannot be reached.
+    pub async fn switch_to(&mut self, successor: Successor) -> Result<(), ProjectionError> {
+        let Successor { schema, matchers, embedder } = successor;
+        let origin = origin(&self.pool, &self.platform, &schema, embedder.model()).await?;
+        let (pool, platform) = (self.pool.clone(), self.platform.clone());
+        let model = embedder.model().to_owned();
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).succession =
+            Some(SuccessionStatus { model, done: 0, total: 0, failure: None });
+        let succession = Succession {
+            projector: Projector {
+                pool,
+                platform,
+                statements: self.statements.clone(),
+                schema,
+                matchers,
+                embedder,
+            },
+            files: SnapshotFiles { folder: self.folder.clone(), origin },
+            health: Arc::clone(&self.health),
+            commands: self.commands.clone(),
+        };
+        if let Some(before) = self.succession.replace(tokio::spawn(succession.run())) {
+            before.abort();
+        }
+        Ok(())
+    }
+
+    /// The newest version with the embedder of its vectors.
+    #[must_use]
+    pub fn serving(&self) -> Serving {
+        self.handle.serving()
     }
 
     /// The newest version.
@@ -159,6 +226,9 @@ impl LiveEngine {
 
     /// Stops following the database and saves a snapshot if anything changed since the last.
     pub async fn stop(mut self) {
+        if let Some(succession) = self.succession.take() {
+            succession.abort();
+        }
         // An error means that the follower has ended already, which is what stopping is for.
         let _ = self.commands.send(Command::Stop).await;
         if let Err(error) = (&mut self.follower).await {
@@ -172,6 +242,7 @@ impl Drop for LiveEngine {
         // Without `stop` nothing is saved: the next start replays the feed from the last snapshot.
         self.follower.abort();
         self.listener.abort();
+        self.succession.iter().for_each(JoinHandle::abort);
     }
 }
 

@@ -18,16 +18,18 @@ mod snapshot_files; // kept between runs
 mod status;
 mod handle;
 mod feed; // the task that follows the database
+mod succession; // from one embedding model to the next
 mod live; // all of the above, running
 
 pub use self::entry::{Anchor, Entry, Fingerprint, Given};
 pub use self::error::ProjectionError;
-pub use self::handle::EngineHandle;
+pub use self::handle::{EngineHandle, Serving};
 pub use self::ledger::{Difference, Ledger};
 pub use self::live::{LiveEngine, LiveParts, LiveSettings};
 pub use self::position::Position;
 pub use self::projector::{Projection, Projector, Retry, Step};
 pub use self::snapshot_files::discard_snapshot;
 pub use self::status::LiveStatus;
+pub use self::succession::{ServingModel, Successor};
 
 pub(crate) use self::row::{attribute_value, expectation};

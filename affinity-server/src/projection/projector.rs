@@ -124,6 +124,43 @@ impl Projector {
         Ok((projection, Step { change_count, failure }))
     }
 
+    /// The texts that the embedder has not embedded yet.
+    ///
+    /// # Errors
+    /// As [`Self::project_all`].
+    pub(super) async fn texts_to_embed(&self) -> Result<Vec<TextContent>, ProjectionError> {
+        let mut missing = Vec::new();
+        let mut sink = |row: Row| {
+            if let Content::Text(text) = row.content
+                && matches!(text.vector, KnownVector::Missing { .. })
+            {
+                missing.push(text);
+            }
+            Ok(())
+        };
+        self.begin().await?.read_all(View::Texts, &mut sink).await?;
+        Ok(missing)
+    }
+
+    /// Stores the vectors of texts beside those of other models; why they could not be made, if they could not.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Database`] when they cannot be stored.
+    pub(super) async fn embed_and_store(
+        &self,
+        texts: Vec<TextContent>,
+    ) -> Result<Option<EmbeddingError>, ProjectionError> {
+        Ok(self.vectors().embed(texts).await?.failure)
+    }
+
+    /// Deletes the vectors of other models.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Database`] when it cannot.
+    pub(super) async fn forget_other_models(&self) -> Result<(), ProjectionError> {
+        self.vectors().forget_other_models().await
+    }
+
     /// Applies what changed since the projection's position, all of it or on an error nothing; anchors that owe vectors are tried again when `retry` says so.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod server_process;
 mod embedded_database;
 mod command_line;
 mod embedding_http;
+mod embeddings_install;
 mod teraffi_schema;
 mod teraffi_rules;
 mod change_feed_sql;
@@ -20,3 +21,5 @@ mod projection;
 mod change_feed;
 mod page;
 mod matching;
+#[cfg(feature = "local-embeddings")]
+mod model_switch;
