@@ -11,7 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use futures::stream;
+use futures::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
 /// What the hub answers: the path, the byte asked for if one was, the file, and how many requests came before.
@@ -26,9 +26,8 @@ struct Hub {
 async fn answer(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     let path = request.uri().path().to_string();
     let range = request.headers().get("range").map(|value| value.to_str().unwrap().to_string());
-    let from = range.map(|range| {
-        range.trim_start_matches("bytes=").trim_end_matches('-').parse::<usize>().unwrap()
-    });
+    let from =
+        range.map(|range| range.trim_start_matches("bytes=").trim_end_matches('-').parse::<usize>().unwrap());
     let before = {
         let mut asked = hub.asked.lock().unwrap();
         asked.push((path.clone(), from));
@@ -75,8 +74,15 @@ async fn start(answerer: Answerer) -> (InstallParams, Arc<Hub>) {
 
 /// Half of a file, then a broken connection.
 fn half(content: &Bytes) -> Response {
-    let pieces = [Ok(content.slice(..content.len() / 2)), Err(std::io::Error::other("cut"))];
-    Body::from_stream(stream::iter(pieces)).into_response()
+    let sent = content.slice(..content.len() / 2);
+    let pieces = stream::once(async { Ok(sent) }).chain(stream::once(async {
+        // What was sent leaves the machine while the rest is waited for.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+        Err(std::io::Error::other("cut"))
+    }));
+    Body::from_stream(pieces).into_response()
 }
 
 fn part(content: &Bytes, from: usize) -> Response {
@@ -198,9 +204,10 @@ async fn refusal_is_final_and_a_busy_hub_is_asked_again() {
 
 #[tokio::test]
 async fn redirect_into_the_network_is_refused() {
-    let (error, hub, _) =
-        failure(|path, _, _, _| (StatusCode::FOUND, [("location", format!("http://localhost:1{path}"))]).into_response())
-            .await;
+    let (error, hub, _) = failure(|path, _, _, _| {
+        (StatusCode::FOUND, [("location", format!("http://localhost:1{path}"))]).into_response()
+    })
+    .await;
     assert!(
         matches!(&error, InstallError::Unreachable { source: EgressError::PrivateAddress { host, .. }, .. } if host == "localhost"),
         "{error:?}"

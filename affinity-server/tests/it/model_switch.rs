@@ -40,8 +40,10 @@ async fn check_soon(live: &LiveEngine, what: &str, holds: impl Fn(&LiveEngine) -
 }
 
 async fn check_serving(live: &LiveEngine, model: &Successor) {
-    check_soon(live, "the next model serves", |live| live.serving().embedder.model() == model.embedder.model())
-        .await;
+    check_soon(live, "the next model serves", |live| {
+        live.serving().embedder.model() == model.embedder.model()
+    })
+    .await;
     check_soon(live, "nothing is lacking", |live| live.status().degraded.is_empty()).await;
 }
 
@@ -136,9 +138,14 @@ async fn change_of_model_that_was_cut_short_goes_on_without_the_model_before() {
 async fn model_that_fails_leaves_the_one_before_and_says_why() {
     let (pool, folder) = (world("switch_failing").await, tempfile::tempdir().unwrap());
     let mut live = start(&pool, folder.path(), &made_from(builtin())).await;
-    live.switch_to(made_from(Embedder::Retired { model: "nobody/9".to_string(), dimension: 9 })).await.unwrap();
+    live.switch_to(made_from(Embedder::Retired { model: "nobody/9".to_string(), dimension: 9 }))
+        .await
+        .unwrap();
     check_soon(&live, "it says why", |live| {
-        live.status().degraded.iter().any(|said| said.contains("nobody/9") && said.contains("is being replaced"))
+        live.status()
+            .degraded
+            .iter()
+            .any(|said| said.contains("nobody/9") && said.contains("is being replaced"))
     })
     .await;
     assert_eq!(live.serving().embedder.model(), builtin().model());
