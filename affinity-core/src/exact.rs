@@ -5,6 +5,8 @@
 
 /// Units in 1.0 of a signal's value: values are multiples of 2^-24.
 pub(crate) const VALUE_UNITS: f64 = 16_777_216.0;
+/// Units in 1.0 of a score: a product of a value and a weight is a multiple of 2^-40.
+const SCORE_UNITS: f64 = VALUE_UNITS * WEIGHT_UNITS;
 /// Units in 1.0 of a weight: weights are multiples of 2^-16.
 pub(crate) const WEIGHT_UNITS: f64 = 65_536.0;
 /// The largest term that [`units`] hands out, 2^39: two to the power of 24 such terms still fit an accumulator.
@@ -23,6 +25,18 @@ pub(crate) fn units(value: f64) -> u64 {
 #[expect(clippy::cast_precision_loss, reason = "accumulators stay below 2^53")]
 pub(crate) fn value_of(units: u64) -> f64 {
     units as f64 / VALUE_UNITS
+}
+
+/// A score in units of 2^-40, of which it is a multiple in [0, 1].
+#[expect(clippy::cast_possible_truncation, reason = "at most 2^40; NaN casts to 0")]
+pub(crate) fn score_units(score: f64) -> u64 {
+    ((score * SCORE_UNITS) as i64).cast_unsigned()
+}
+
+/// The score of a number of units of 2^-40; exact below 2^53 units.
+#[expect(clippy::cast_precision_loss, reason = "sums of thousands of scores stay below 2^53")]
+pub(crate) fn score_of(units: u64) -> f64 {
+    units as f64 / SCORE_UNITS
 }
 
 /// `value` clamped to [0, 1] and rounded to a multiple of 2^-24; NaN becomes 0.

@@ -25,9 +25,11 @@
 //! ```
 
 mod exact;
+mod seeded;
 pub mod storage;
 mod graph;
 pub mod vector;
+pub mod filtering;
 mod signals;
 mod matcher;
 mod scoring;
@@ -35,22 +37,26 @@ mod ranking;
 mod engine;
 mod snapshot;
 pub mod evaluation;
+pub mod learning;
 
 pub use self::engine::{
-    AdHocSource, Counts, Engine, EngineBuilder, EngineError, Link, Observer, Query, QueryError, QuerySource,
-    Unobserved,
+    AdHocSource, Assign, AssignCut, AssignError, AssignedPair, Assignment, Counts, Engine, EngineBuilder,
+    EngineError, FeatureRow, FeatureTable, FilterOf, FullTarget, LastShown, Link, MissedSource, Observer,
+    Query, QueryError, QuerySource, Remedy, SignalShortfall, TwoSidedQuery, Unmatched, UnmatchedReason,
+    Unobserved, WhyNot, WhyNotReason,
 };
 pub use self::graph::{
     AttributeId, AttributeType, Attributes, Audience, CONDITION_VALUES_MAX, Change, Condition,
     ConditionError, EdgeKey, EdgeRecord, GraphError, Key, Kind, KindId, NodeId, NodeRecord, Parallel,
-    Relation, RelationId, Schema, SchemaError, SpaceId, SpaceSpec, Timestamp, Value, Viewer,
+    Relation, RelationId, Schema, SchemaError, SpaceId, SpaceSpec, TERM_CHARACTERS_MIN, TERM_WEIGHT_MAX,
+    TermSpaceId, TermSpaceSpec, Timestamp, Value, Viewer, terms_of,
 };
-pub use self::matcher::{Matcher, SignalInfo};
-pub use self::ranking::{DiversityCost, Dropped};
-pub use self::scoring::{Answer, Contribution, Cut, Explanation, Header, Match};
+pub use self::matcher::{Combination, Matcher, ProbabilityCurve, SignalInfo};
+pub use self::ranking::{DiversityCost, Dropped, Reciprocal, assignment};
+pub use self::scoring::{Answer, Contribution, Cut, Direction, Explanation, Header, Match, MutualRanks};
 pub use self::signals::{
-    Context, Evidence, EvidenceList, Expansion, MatcherError, Models, NodeRef, PATH_EVIDENCE_MAX,
-    PATH_FRONTIER_MAX, PATH_STEPS_MAX, Reading, SHARED_NEIGHBORS_MAX, Scratch, Signal, SuccessPattern,
-    WALK_ROUNDS_MAX, WalkParams, walk_edges_max,
+    Context, Evidence, EvidenceList, Expansion, FILTER_ITEMS_MAX, FILTER_USER_ITEMS_MAX, MatcherError,
+    Models, NodeRef, PATH_EVIDENCE_MAX, PATH_FRONTIER_MAX, PATH_STEPS_MAX, Reading, SHARED_NEIGHBORS_MAX,
+    Scratch, Signal, SuccessPattern, WALK_ROUNDS_MAX, WalkParams, walk_edges_max,
 };
 pub use self::snapshot::{SnapshotError, Verification};

@@ -23,6 +23,12 @@ impl<T> From<Vec<T>> for Slab<T> {
     }
 }
 
+impl<T> From<Arc<[T]>> for Slab<T> {
+    fn from(items: Arc<[T]>) -> Self {
+        Self(Place::Owned(items))
+    }
+}
+
 impl<T: bytemuck::Pod> Slab<T> {
     /// Elements `range` of a file seen as one long array of `T`; `None` when the file ends before.
     pub(crate) fn mapped(file: &Arc<MappedFile>, range: Range<usize>) -> Option<Self> {

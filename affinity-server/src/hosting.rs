@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use affinity_core::{Matcher, MatcherError};
 use sqlx::PgPool;
 
 use crate::config::{Config, EmbeddingsConfig};
@@ -12,10 +11,11 @@ use crate::config::{Config, EmbeddingsConfig};
 use crate::embedding::LocalEmbedder;
 use crate::embedding::{BuiltinEmbedder, Embedder, EmbeddingError, HttpEmbedder, HttpEmbedderParams};
 use crate::generation::{GenerationError, World};
+use crate::matchers::{self, Declared, MatchersError};
 use crate::matching::{Hosted, Platforms};
 use crate::observability::Progress;
-use crate::platform::{MatcherText, Platform, PlatformError};
-use crate::projection::{LiveEngine, LiveParts, LiveSettings, ProjectionError, ServingModel, Successor};
+use crate::platform::{Platform, PlatformError};
+use crate::projection::{LiveEngine, LiveParts, LiveSettings, ProjectionError, ServingModel};
 
 /// The seed of the demo data: every fresh installation shows the same world.
 const DEMO_SEED: u64 = 1;
@@ -29,10 +29,10 @@ pub enum HostingError {
         /// What was met.
         source: PlatformError,
     },
-    /// One of its matchers.
-    Matcher {
+    /// Its matchers.
+    Matchers {
         /// What was met.
-        source: MatcherError,
+        source: MatchersError,
     },
     /// Its demo data.
     Demo {
@@ -59,7 +59,7 @@ impl fmt::Display for HostingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Platform { .. } => f.write_str("a platform's folder cannot be used"),
-            Self::Matcher { .. } => f.write_str("a matcher cannot be used"),
+            Self::Matchers { .. } => f.write_str("a platform's matchers cannot be used"),
             Self::Demo { platform, .. } => write!(f, "the demo data of \"{platform}\" cannot be loaded"),
             Self::Projection { platform, .. } => write!(f, "the engine of \"{platform}\" cannot be made"),
             Self::Embedding { .. } => f.write_str("texts cannot be embedded"),
@@ -71,7 +71,7 @@ impl std::error::Error for HostingError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Platform { source } => Some(source),
-            Self::Matcher { source } => Some(source),
+            Self::Matchers { source } => Some(source),
             Self::Demo { source, .. } => Some(source),
             Self::Projection { source, .. } => Some(source),
             Self::Embedding { source } => Some(source),
@@ -118,9 +118,9 @@ pub async fn host_platforms(
     embedder: &Arc<Embedder>,
 ) -> Result<Platforms, HostingError> {
     let mut hosted = Platforms::new();
-    let own = config.data_dir.join("platforms");
-    let platforms = if own.is_dir() { Platform::with_overrides(&own) } else { Platform::embedded() };
-    for platform in platforms.map_err(|source| HostingError::Platform { source })? {
+    let platforms =
+        Platform::of_data_dir(&config.data_dir).map_err(|source| HostingError::Platform { source })?;
+    for platform in platforms {
         if let Some(demo) = platform.demo().filter(|_| config.demo_members > 0) {
             load_demo(pool, platform.name(), demo, config.demo_members).await.map_err(|source| {
                 HostingError::Demo { platform: platform.name().to_string(), source: Box::new(source) }
@@ -153,6 +153,27 @@ async fn load_demo(pool: &PgPool, platform: &str, demo: &str, members: u32) -> R
     }
 }
 
+/// What the engine of a platform is made from.
+///
+/// # Errors
+/// [`HostingError::Matchers`].
+pub async fn live_parts(
+    platform: &Platform,
+    pool: &PgPool,
+    embedder: &Arc<Embedder>,
+    data_dir: &Path,
+) -> Result<LiveParts, HostingError> {
+    let served = matchers::served(pool, platform, embedder.dimension()).await;
+    let Declared { schema, matchers } = served.map_err(|source| HostingError::Matchers { source })?;
+    Ok(LiveParts {
+        pool: pool.clone(),
+        matchers,
+        schema,
+        embedder: Arc::clone(embedder),
+        settings: LiveSettings::standard(data_dir.join("engines").join(platform.name())),
+    })
+}
+
 async fn start(
     platform: &Platform,
     pool: &PgPool,
@@ -160,35 +181,21 @@ async fn start(
     data_dir: &Path,
 ) -> Result<LiveEngine, HostingError> {
     let failed = |source| HostingError::Projection { platform: platform.name().to_string(), source };
-    let configured = declaration(platform, embedder)?;
     let recorded = ServingModel::recorded(pool, platform.name()).await.map_err(failed)?;
     // Another model than the last run's, or a slow one on the first: answers come from what is there, or can be made
     // at once, until the configured one has embedded every text.
-    let before = recorded.map_or_else(
+    let serving = recorded.map_or_else(
         || Embedder::Builtin(BuiltinEmbedder::default()),
         |ServingModel { model, dimension }| Embedder::of_stored(&model, dimension),
     );
-    let is_same = before.model() == embedder.model();
-    let serving = if is_same { configured.clone() } else { declaration(platform, &Arc::new(before))? };
-    let parts = LiveParts {
-        pool: pool.clone(),
-        schema: serving.schema,
-        matchers: serving.matchers,
-        embedder: serving.embedder,
-        settings: LiveSettings::standard(data_dir.join("engines").join(platform.name())),
-    };
+    let is_same = serving.model() == embedder.model();
+    let serving = if is_same { Arc::clone(embedder) } else { Arc::new(serving) };
+    let parts = live_parts(platform, pool, &serving, data_dir).await?;
     let mut live = LiveEngine::start(parts).await.map_err(failed)?;
+    let watch = matchers::watch(pool.clone(), platform.clone(), embedder.dimension(), live.matcher_setter());
+    tokio::spawn(watch);
     if !is_same {
-        live.switch_to(configured).await.map_err(failed)?;
+        live.switch_to(live_parts(platform, pool, embedder, data_dir).await?).await.map_err(failed)?;
     }
     Ok(live)
-}
-
-/// What a platform's engine is made from with the vectors of `embedder`.
-fn declaration(platform: &Platform, embedder: &Arc<Embedder>) -> Result<Successor, HostingError> {
-    let schema = platform.schema(embedder.dimension()).map_err(|source| HostingError::Platform { source })?;
-    let read = |matcher: &MatcherText| Matcher::from_toml(&matcher.text, &matcher.file, &schema);
-    let matchers = platform.matchers().iter().map(read).collect::<Result<Vec<_>, _>>();
-    let matchers = matchers.map_err(|source| HostingError::Matcher { source })?;
-    Ok(Successor { schema, matchers, embedder: Arc::clone(embedder) })
 }

@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
+use affinity_server::batch::recommend_all;
 use affinity_server::config::{Invocation, InvocationError, Task};
 use affinity_server::database::{launcher, running_database_url};
 use affinity_server::embedding::{InstallParams, PublishedModel, install};
 use affinity_server::generation::generate;
+use affinity_server::learning::{evaluate, fit};
+use affinity_server::matchers::{activate, list_versions, rollback};
 use affinity_server::observability::install_logging;
 use affinity_server::serve::serve;
 
@@ -39,6 +42,30 @@ async fn run(invocation: Invocation) -> anyhow::Result<()> {
             let models = config.data_dir.join("models");
             let folder = install(&PublishedModel::all_minilm_l6_v2(), &models, &params).await?;
             println!("To use it, set\n  AFFINITY_EMBEDDINGS_MODEL={}", folder.display());
+        }
+        Task::Activate { matcher, version } => {
+            install_logging(&config.log)?;
+            activate(&config, &matcher, &version).await?;
+        }
+        Task::Rollback { matcher } => {
+            install_logging(&config.log)?;
+            rollback(&config, &matcher).await?;
+        }
+        Task::Recommend(options) => {
+            install_logging(&config.log)?;
+            recommend_all(&config, options).await?;
+        }
+        Task::Evaluate(options) => {
+            install_logging(&config.log)?;
+            evaluate(&config, options).await?;
+        }
+        Task::Fit(options) => {
+            install_logging(&config.log)?;
+            fit(&config, options).await?;
+        }
+        Task::Versions { matcher } => {
+            install_logging(&config.log)?;
+            list_versions(&config, &matcher).await?;
         }
         Task::DatabaseUrl => println!("{}", running_database_url(&config.database).await?),
     }

@@ -12,6 +12,7 @@ static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../platforms")
 const DECLARATION_FILE: &str = "platform.toml";
 const MATCHER_FOLDER: &str = "matchers";
 const DEMO_FILE: &str = "demo.toml";
+const REPLAY_FILE: &str = "replay.toml";
 
 /// A platform as data: what its folder says, read but not yet interpreted.
 ///
@@ -29,6 +30,7 @@ pub struct Platform {
     declaration: String,
     matchers: Vec<MatcherText>,
     demo: Option<String>,
+    replay: Option<String>,
 }
 
 /// The text of one matcher, and the file it came from, for messages.
@@ -139,6 +141,15 @@ impl Platform {
         Ok(platforms)
     }
 
+    /// The platforms of a server with this data directory: [`Self::with_overrides`] of its folder `platforms`.
+    ///
+    /// # Errors
+    /// As [`Self::with_overrides`].
+    pub fn of_data_dir(data_dir: &Path) -> Result<Vec<Self>, PlatformError> {
+        let own = data_dir.join("platforms");
+        if own.is_dir() { Self::with_overrides(&own) } else { Self::embedded() }
+    }
+
     /// The platform in `folder`, named as the folder is.
     ///
     /// # Errors
@@ -161,7 +172,9 @@ impl Platform {
         let matchers = matchers.collect::<Result<Vec<_>, PlatformError>>()?;
         let demo_file = folder.join(DEMO_FILE);
         let demo = if demo_file.is_file() { Some(read(&demo_file)?) } else { None };
-        Ok(Self { name, declaration: read(&declaration_file)?, matchers, demo })
+        let replay_file = folder.join(REPLAY_FILE);
+        let replay = if replay_file.is_file() { Some(read(&replay_file)?) } else { None };
+        Ok(Self { name, declaration: read(&declaration_file)?, matchers, demo, replay })
     }
 
     fn from_embedded(folder: &'static Dir<'static>) -> Result<Self, PlatformError> {
@@ -185,7 +198,8 @@ impl Platform {
         }
         matchers.sort_by(|left, right| left.file.cmp(&right.file));
         let demo = folder.get_file(folder.path().join(DEMO_FILE)).map(text).transpose()?;
-        Ok(Self { declaration: text(declaration)?, name, matchers, demo })
+        let replay = folder.get_file(folder.path().join(REPLAY_FILE)).map(text).transpose()?;
+        Ok(Self { declaration: text(declaration)?, name, matchers, demo, replay })
     }
 
     /// The platform's name, as in `affinity.platforms`.
@@ -210,6 +224,12 @@ impl Platform {
     #[must_use]
     pub fn demo(&self) -> Option<&str> {
         self.demo.as_deref()
+    }
+
+    /// What of today was not known in the past, if the platform says.
+    #[must_use]
+    pub fn replay(&self) -> Option<&str> {
+        self.replay.as_deref()
     }
 
     /// The kinds, relations and spaces it declares; vectors have `dimension` components unless it says otherwise.

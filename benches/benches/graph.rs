@@ -12,7 +12,7 @@ fn signal_benches(criterion: &mut Criterion) {
         if is_test_run() { &[WorldParams::SMALL] } else { &[WorldParams::SMALL, WorldParams::MEDIUM] };
     for params in sizes {
         let world = World::generate(*params).unwrap();
-        for matcher in ["expand", "path", "walk"] {
+        for matcher in ["expand", "path", "walk", "walk_steps"] {
             let mut scratch = Scratch::default();
             let mut query = Query::new(matcher, World::member(1)).as_of(AS_OF);
             query.evidence_max = 0;

@@ -65,12 +65,18 @@ fn main() {
             println!("world/{}: {} MB resident", params.name(), after.saturating_sub(before) / 1_000_000);
         }
         let variants: &[(&str, &str)] = if params.has_vectors {
-            &[("partners", "graph"), ("partners_near", "graph_and_vectors"), ("opportunities", "graph")]
+            &[
+                ("partners", "graph"),
+                ("partners_near", "graph_and_vectors"),
+                ("partners_both_ways", "reciprocal"),
+                ("opportunities", "graph"),
+            ]
         } else {
-            &[("partners", "graph"), ("opportunities", "graph")]
+            &[("partners", "graph"), ("partners_both_ways", "reciprocal"), ("opportunities", "graph")]
         };
         for (matcher, variant) in variants {
-            let name = format!("recommend/{}/{}/{variant}", matcher.trim_end_matches("_near"), params.name());
+            let family = matcher.trim_end_matches("_near").trim_end_matches("_both_ways");
+            let name = format!("recommend/{family}/{}/{variant}", params.name());
             report.insert(name.clone(), measure(&world, matcher, &name));
         }
     }

@@ -98,6 +98,9 @@ weight = 0.1
 prior = { attribute = "reputation", strength = 5.0, scale = 5.0 }
 "#;
 
+/// Both ways: how each of the best 100 would rank the source counts too.
+const PARTNERS_BOTH_WAYS: &str = "[reciprocal]\ncombine = \"harmonic\"\n";
+
 /// The same with texts.
 const PARTNERS_NEAR: &str = r#"
 [[signals]]
@@ -131,13 +134,17 @@ prior = { attribute = "reputation", strength = 5.0, scale = 5.0 }
 "#;
 
 /// One signal at a time, for the benches of single kinds of evidence.
-const SINGLE: [(&str, &str); 3] = [
+const SINGLE: [(&str, &str); 4] = [
     ("expand", r#"shared = { relation = "HAS_AFFINITY_WITH", formula = "adamic_adar" }"#),
     (
         "path",
         r#"path = { steps = [{ relation = "PARTNERS_WITH" }, { relation = "PARTNERS_WITH" }, { relation = "PARTNERS_WITH" }] }"#,
     ),
     ("walk", r#"walk = { relations = ["HAS_AFFINITY_WITH", "PARTNERS_WITH"] }"#),
+    (
+        "walk_steps",
+        r#"walk = { relations = ["HAS_AFFINITY_WITH", "PARTNERS_WITH"], weights = [0.5, 1], steps = [0.2, 1, 1], precision = 1e-4 }"#,
+    ),
 ];
 
 /// How large a world is.
@@ -177,7 +184,8 @@ impl WorldParams {
 pub struct World {
     /// What it was made from.
     pub params: WorldParams,
-    /// Matchers `partners`, `partners_near` where there are vectors, `opportunities`, `expand`, `path`, `walk`.
+    /// Matchers `partners`, `partners_both_ways`, `partners_near` where there are vectors, `opportunities`, `expand`,
+    /// `path`, `walk`, `walk_steps`.
     pub engine: Engine,
 }
 
@@ -190,6 +198,8 @@ impl World {
         let schema = Schema::from_toml(SCHEMA)?;
         let mut texts = vec![PARTNERS.to_string(), OPPORTUNITIES.to_string()];
         texts.extend(SINGLE.map(|(name, signal)| single(name, signal)));
+        let both_ways = PARTNERS.replacen("\"partners\"", "\"partners_both_ways\"", 1);
+        texts.push(both_ways + PARTNERS_BOTH_WAYS);
         if params.has_vectors {
             // The weights must sum to at most 1: the affinities give a quarter of theirs to the texts.
             let renamed = PARTNERS.replacen("\"partners\"", "\"partners_near\"", 1).replacen("0.4", "0.3", 1);

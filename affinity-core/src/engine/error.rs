@@ -16,6 +16,16 @@ pub enum EngineError {
     Vector(VectorError),
     /// A matcher does not fit the schema.
     Matcher(MatcherError),
+    /// A two-sided matcher names no other that scores its way back: from its `to` to its `from`, and not two-sided
+    /// with a third.
+    NoWayBack {
+        /// The two-sided matcher.
+        matcher: String,
+        /// The matcher that it names.
+        got: String,
+        /// The matchers that would do.
+        allowed: Vec<String>,
+    },
     /// Two matchers have one name.
     RepeatedMatcher {
         /// The name.
@@ -29,6 +39,10 @@ impl fmt::Display for EngineError {
             Self::Graph(_) => f.write_str("change refused"),
             Self::Vector(_) => f.write_str("vector refused"),
             Self::Matcher(_) => f.write_str("matcher refused"),
+            Self::NoWayBack { matcher, got, allowed } => {
+                let allowed = allowed.join(", ");
+                write!(f, "way back of matcher \"{matcher}\" is \"{got}\", expected one of: {allowed}")
+            }
             Self::RepeatedMatcher { name } => {
                 write!(f, "matcher \"{name}\" is given twice, expected different names")
             }
@@ -42,7 +56,7 @@ impl std::error::Error for EngineError {
             Self::Graph(error) => Some(error),
             Self::Vector(error) => Some(error),
             Self::Matcher(error) => Some(error),
-            Self::RepeatedMatcher { .. } => None,
+            Self::NoWayBack { .. } | Self::RepeatedMatcher { .. } => None,
         }
     }
 }
@@ -116,6 +130,11 @@ pub enum QueryError {
         /// The most allowed.
         max: usize,
     },
+    /// A two-sided matcher was asked for a source described on the spot: no candidate can score what is not there.
+    NotInGraph {
+        /// The matcher.
+        matcher: String,
+    },
     /// The caller's token ended the request.
     Cancelled,
 }
@@ -136,6 +155,9 @@ impl fmt::Display for QueryError {
                 write!(f, "\"{field}\" is {got}, expected {expected}")
             }
             Self::TooMany { what, got, max } => write!(f, "{got} {what}, at most {max}"),
+            Self::NotInGraph { matcher } => {
+                write!(f, "matcher \"{matcher}\" is two-sided, expected a source in the graph")
+            }
             Self::Cancelled => f.write_str("request cancelled"),
         }
     }

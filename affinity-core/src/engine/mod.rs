@@ -4,9 +4,23 @@ mod error;
 mod query;
 mod version;
 mod recommend;
+mod reciprocal;
+mod features;
+mod shortfall;
+mod why_not;
+mod assign;
 mod observer;
 
+pub use self::assign::{
+    Assign, AssignCut, AssignError, AssignedPair, Assignment, FullTarget, Unmatched, UnmatchedReason,
+};
 pub use self::error::{EngineError, QueryError};
+pub use self::features::{FeatureRow, FeatureTable};
 pub use self::observer::{Observer, Unobserved};
-pub use self::query::{AdHocSource, Link, Query, QuerySource};
+pub use self::query::{AdHocSource, Link, Query, QuerySource, TwoSidedQuery};
+pub(crate) use self::reciprocal::check_ways_back;
+pub(crate) use self::version::bind;
+
+pub use self::shortfall::SignalShortfall;
 pub use self::version::{Counts, Engine, EngineBuilder};
+pub use self::why_not::{FilterOf, LastShown, MissedSource, Remedy, WhyNot, WhyNotReason};

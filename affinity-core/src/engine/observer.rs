@@ -2,7 +2,7 @@
 
 /// Told when a stage of a request ends.
 pub trait Observer {
-    /// `stage` is done: `source`, `signals`, `candidates`, `scoring`, `ranking` or `explanation`.
+    /// `stage` is done: `source`, `signals`, `candidates`, `scoring`, `reciprocity`, `ranking` or `explanation`.
     fn stage_done(&mut self, stage: &'static str);
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::graph::{Condition, Key, Timestamp, Value, Viewer};
+use crate::matcher::Combination;
 
 /// Pieces of evidence per contribution when the query does not say.
 const EVIDENCE_DEFAULT: usize = 5;
@@ -74,8 +75,19 @@ pub struct Query {
     pub evidence_max: usize,
     /// Whether matches carry their attributes.
     pub with_attributes: bool,
+    /// Asks for matches that want each other, whatever the matcher says.
+    pub two_sided: Option<TwoSidedQuery>,
     /// Set to true to end the request.
     pub cancel: Option<Arc<AtomicBool>>,
+}
+
+/// How a query wants both sides to count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TwoSidedQuery {
+    /// How the scores of both directions become one.
+    pub combine: Combination,
+    /// The matcher that scores the way back; `None` is the one asked for, where it matches a kind with itself.
+    pub way_back: Option<String>,
 }
 
 /// Whom to find matches for.
@@ -110,6 +122,7 @@ impl Query {
             as_of: Timestamp::default(),
             evidence_max: EVIDENCE_DEFAULT,
             with_attributes: false,
+            two_sided: None,
             cancel: None,
         }
     }

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::exact::{WEIGHT_UNITS, quantize_weight};
 use crate::graph::{Key, NodeId, Sight, Step, Viewer, type_of};
 use crate::matcher::Matcher;
-use crate::ranking::{Allowed, diversify};
+use crate::ranking::{Allowed, DiversityCost, diversify};
 use crate::scoring::{Answer, Contribution, Cut, Explanation, FeatureMatrix, Header, Match, sentence};
 use crate::signals::{Context, EvidenceList, Expansion, Reading, Scratch, Source, cells_of};
 
 use super::error::QueryError;
 use super::observer::{Observer, Unobserved};
 use super::query::{AdHocSource, EVIDENCE_MAX, EXCLUDED_MAX, FILTERS_MAX, LINKS_MAX, Query, QuerySource};
+use super::reciprocal::WayBack;
 use super::version::Engine;
 
 impl Engine {
@@ -35,48 +36,64 @@ impl Engine {
     ) -> Result<Answer, QueryError> {
         let matcher = self.matcher(&query.matcher)?;
         let limit = checked_limit(query, matcher)?;
+        self.run(matcher, query, None, scratch, observer, |run, scratch, observer| {
+            let (chosen, diversity) = run.choose(limit);
+            observer.stage_done("ranking");
+            let places = (1..).zip(&chosen);
+            let matches: Vec<Match> =
+                places.map(|(rank, (node, _))| run.found(rank, *node, scratch)).collect();
+            observer.stage_done("explanation");
+            let Ranking { mut funnel, cuts, .. } = run.ranking;
+            funnel.insert("after_limit".to_string(), chosen.len());
+            let header = self.header(query, matcher, &run.explain.context);
+            Answer {
+                id: Answer::id(&header, &matches),
+                header,
+                matches,
+                funnel,
+                timings_us: BTreeMap::new(),
+                truncated: !cuts.is_empty(),
+                cuts,
+                degraded: self.degraded(),
+                diversity,
+            }
+        })
+    }
+
+    /// Everything up to the order of the candidates, then `ask`: the one way in which this engine ranks.
+    ///
+    /// `matcher` is the query's, or a variant of it. Only nodes of `within` can be matches, where it is given.
+    pub(super) fn run<T>(
+        &self,
+        matcher: &Matcher,
+        query: &Query,
+        within: Option<&HashSet<NodeId>>,
+        scratch: &mut Scratch,
+        observer: &mut dyn Observer,
+        ask: impl FnOnce(Run<'_>, &mut Scratch, &mut dyn Observer) -> T,
+    ) -> Result<T, QueryError> {
         let weights = self.weights(query, matcher)?;
         let source = self.source(query, matcher)?;
         let is_cancelled = || query.is_cancelled();
         let context = self.context(query, matcher, &source, &is_cancelled);
-        let allowed = self.allowed(query, matcher, context)?;
+        let allowed = self.allowed(query, matcher, context)?.within(within);
         observer.stage_done("source");
+        let way_back = self.way_back(query, matcher, &source, &is_cancelled)?;
         let readings = read(matcher, context, scratch);
         observer.stage_done("signals");
-        let ranked = rank(self, matcher, &allowed, &readings, &weights);
-        let answer = match ranked {
-            _ if is_cancelled() => Err(QueryError::Cancelled),
-            Ranking { mut funnel, cuts, candidates, features, order } => {
-                observer.stage_done("scoring");
-                let head: Vec<(NodeId, f64)> = order.iter().map(|(_, node, score)| (*node, *score)).collect();
-                let (chosen, diversity) = match &matcher.diversity {
-                    Some(diversity) => {
-                        let (chosen, cost) = diversify(&context, diversity, &head, limit);
-                        (chosen, Some(cost))
-                    }
-                    None => (head.into_iter().take(limit).collect(), None),
-                };
-                funnel.insert("after_limit".to_string(), chosen.len());
-                observer.stage_done("ranking");
-                let position = |node: NodeId| candidates.binary_search(&node).unwrap_or(usize::MAX);
-                let explain =
-                    Explain { engine: self, query, matcher, context, readings: &readings, weights: &weights };
-                let matches = chosen.iter().enumerate().map(|(place, (node, _))| {
-                    explain.one(Some(place + 1), *node, &|signal| features.value(signal, position(*node)))
-                });
-                let matches: Vec<Match> = matches.collect();
-                observer.stage_done("explanation");
-                Ok(Answer {
-                    header: self.header(query, matcher, &context),
-                    matches,
-                    funnel,
-                    timings_us: BTreeMap::new(),
-                    truncated: !cuts.is_empty(),
-                    cuts,
-                    degraded: self.degraded(),
-                    diversity,
-                })
-            }
+        let mut ranking = rank(self, matcher, &allowed, &readings, &weights);
+        if let Some(way_back) = &way_back {
+            observer.stage_done("scoring");
+            ranking = way_back.rank(ranking, &weights, scratch);
+        }
+        let answer = if is_cancelled() {
+            Err(QueryError::Cancelled)
+        } else {
+            observer.stage_done(if way_back.is_some() { "reciprocity" } else { "scoring" });
+            let explain =
+                Explain { engine: self, query, matcher, context, readings: &readings, weights: &weights };
+            let run = Run { explain, allowed: &allowed, way_back: way_back.as_ref(), ranking };
+            Ok(ask(run, scratch, observer))
         };
         for reading in readings {
             reading.release(scratch);
@@ -101,6 +118,8 @@ impl Engine {
             kind: self.schema().kinds()[matcher.to.index()].name.clone(),
             key: target.clone(),
         })?;
+        let way_back = self.way_back(query, matcher, &source, &is_cancelled)?;
+        let context = Context { only: Some(node), ..context };
         let readings = read(matcher, context, &mut scratch);
         if is_cancelled() {
             return Err(QueryError::Cancelled);
@@ -108,15 +127,24 @@ impl Engine {
         let features = FeatureMatrix::measure(&matcher.signals, &readings, &[node]);
         let explain =
             Explain { engine: self, query, matcher, context, readings: &readings, weights: &weights };
+        let mut target = explain.one(None, node, &|signal| features.value(signal, 0));
+        let (mut dropped, mut ranks) = (allowed.dropped(node), None);
+        if let Some(way_back) = &way_back {
+            target = way_back.complete(target, node, &mut scratch);
+            dropped = dropped.or_else(|| way_back.dropped(node));
+            ranks = Some(way_back.ranks(matcher, &weights, &allowed, node, &mut scratch));
+        }
+        target.probability = explain.probability(target.score);
         Ok(Explanation {
             header: self.header(query, matcher, &context),
-            target: explain.one(None, node, &|signal| features.value(signal, 0)),
-            dropped: allowed.dropped(node),
+            target,
+            ranks,
+            dropped,
             degraded: self.degraded(),
         })
     }
 
-    fn matcher(&self, name: &str) -> Result<&Matcher, QueryError> {
+    pub(super) fn matcher(&self, name: &str) -> Result<&Matcher, QueryError> {
         self.matchers.get(name).ok_or_else(|| QueryError::UnknownName {
             what: "matcher",
             got: name.to_string(),
@@ -124,7 +152,7 @@ impl Engine {
         })
     }
 
-    fn context<'a>(
+    pub(super) fn context<'a>(
         &'a self,
         query: &'a Query,
         matcher: &Matcher,
@@ -135,15 +163,18 @@ impl Engine {
             graph: &self.graph,
             spaces: &self.spaces,
             models: &self.models,
+            term_weights: &self.term_weights,
+            filters: &self.filters,
             source,
             sight: Sight::new(&query.viewer, self.graph.audiences()),
             as_of: query.as_of,
             to: matcher.to,
+            only: None,
             cancelled,
         }
     }
 
-    fn allowed<'a>(
+    pub(super) fn allowed<'a>(
         &'a self,
         query: &'a Query,
         matcher: &'a Matcher,
@@ -165,7 +196,7 @@ impl Engine {
     }
 
     /// One weight per signal: the matcher's, or the query's where it brings one.
-    fn weights(&self, query: &Query, matcher: &Matcher) -> Result<Vec<f64>, QueryError> {
+    pub(super) fn weights(&self, query: &Query, matcher: &Matcher) -> Result<Vec<f64>, QueryError> {
         let known: BTreeSet<&str> = matcher.signals.iter().map(|signal| signal.name.as_str()).collect();
         for (name, weight) in &query.weights {
             if !known.contains(name.as_str()) {
@@ -194,7 +225,7 @@ impl Engine {
         Ok(weights)
     }
 
-    fn source(&self, query: &Query, matcher: &Matcher) -> Result<Source, QueryError> {
+    pub(super) fn source(&self, query: &Query, matcher: &Matcher) -> Result<Source, QueryError> {
         match &query.source {
             QuerySource::AdHoc(source) => self.ad_hoc(source, matcher, &query.viewer),
             QuerySource::Node(key) => {
@@ -306,7 +337,7 @@ impl Engine {
         Ok(())
     }
 
-    fn header(&self, query: &Query, matcher: &Matcher, context: &Context<'_>) -> Header {
+    pub(super) fn header(&self, query: &Query, matcher: &Matcher, context: &Context<'_>) -> Header {
         Header {
             platform: self.schema().name().to_string(),
             matcher: matcher.name().to_string(),
@@ -323,48 +354,40 @@ fn at_most(what: &'static str, got: usize, max: usize) -> Result<(), QueryError>
     if got > max { Err(QueryError::TooMany { what, got, max }) } else { Ok(()) }
 }
 
-fn checked_limit(query: &Query, matcher: &Matcher) -> Result<usize, QueryError> {
+pub(super) fn checked_limit(query: &Query, matcher: &Matcher) -> Result<usize, QueryError> {
     let limit = query.limit.unwrap_or(matcher.limit);
     at_most("matches asked for", limit, matcher.limit_max)?;
     at_most("pieces of evidence asked for", query.evidence_max, EVIDENCE_MAX)?;
     Ok(limit)
 }
 
-fn read<'q>(matcher: &'q Matcher, context: Context<'q>, scratch: &mut Scratch) -> Vec<Box<dyn Reading + 'q>> {
+pub(super) fn read<'q>(
+    matcher: &'q Matcher,
+    context: Context<'q>,
+    scratch: &mut Scratch,
+) -> Vec<Box<dyn Reading + 'q>> {
     matcher.signals.iter().map(|signal| signal.signal.read(context, scratch)).collect()
 }
 
 /// Candidates with their scores, best first.
-struct Ranking {
-    funnel: BTreeMap<String, usize>,
-    cuts: Vec<Cut>,
+pub(super) struct Ranking {
+    pub(super) funnel: BTreeMap<String, usize>,
+    pub(super) cuts: Vec<Cut>,
     /// Sorted by node.
-    candidates: Vec<NodeId>,
-    features: FeatureMatrix,
+    pub(super) candidates: Vec<NodeId>,
+    pub(super) features: FeatureMatrix,
     /// Position among the candidates, node and score; best first, ties by key; scores of 0 left out.
-    order: Vec<(usize, NodeId, f64)>,
+    pub(super) order: Vec<(usize, NodeId, f64)>,
 }
 
-fn rank(
+pub(super) fn rank(
     engine: &Engine,
     matcher: &Matcher,
     allowed: &Allowed<'_>,
     readings: &[Box<dyn Reading + '_>],
     weights: &[f64],
 ) -> Ranking {
-    let (mut candidates, mut cuts) = (Vec::new(), Vec::new());
-    for source in &matcher.candidates {
-        let expansion = match source.signal {
-            Some(signal) => readings[signal].expand(source.cap, &|node| allowed.allows(node)),
-            None => every_node(engine, matcher, allowed, source.cap),
-        };
-        if expansion.is_cut {
-            cuts.push(Cut { source: source.name.clone(), cap: source.cap });
-        }
-        candidates.extend(expansion.candidates);
-    }
-    candidates.sort_unstable();
-    candidates.dedup();
+    let (candidates, cuts) = candidates(engine, matcher, allowed, readings);
     let features = FeatureMatrix::measure(&matcher.signals, readings, &candidates);
     let scores = features.scores(weights);
     let scored =
@@ -381,8 +404,31 @@ fn rank(
     Ranking { funnel, cuts, candidates, features, order }
 }
 
+/// What the candidate sources find, sorted and without repetition, and which caps cut.
+pub(super) fn candidates(
+    engine: &Engine,
+    matcher: &Matcher,
+    allowed: &Allowed<'_>,
+    readings: &[Box<dyn Reading + '_>],
+) -> (Vec<NodeId>, Vec<Cut>) {
+    let (mut candidates, mut cuts) = (Vec::new(), Vec::new());
+    for source in &matcher.candidates {
+        let expansion = match source.signal {
+            Some(signal) => readings[signal].expand(source.cap, &|node| allowed.allows(node)),
+            None => every_node(engine, matcher, allowed, source.cap),
+        };
+        if expansion.is_cut {
+            cuts.push(Cut { source: source.name.clone(), cap: source.cap });
+        }
+        candidates.extend(expansion.candidates);
+    }
+    candidates.sort_unstable();
+    candidates.dedup();
+    (candidates, cuts)
+}
+
 /// The allowed nodes of the kind with the smallest keys.
-fn every_node(engine: &Engine, matcher: &Matcher, allowed: &Allowed<'_>, cap: usize) -> Expansion {
+pub(super) fn every_node(engine: &Engine, matcher: &Matcher, allowed: &Allowed<'_>, cap: usize) -> Expansion {
     let nodes = engine.graph.nodes(matcher.to);
     let ids = (0..nodes.node_count()).filter_map(NodeId::from_index);
     let mut candidates: Vec<NodeId> = ids.filter(|node| allowed.allows(*node)).collect();
@@ -394,22 +440,59 @@ fn every_node(engine: &Engine, matcher: &Matcher, allowed: &Allowed<'_>, cap: us
     Expansion { candidates, is_cut }
 }
 
+/// What a query came to, before anything is cut to its limit and explained.
+pub(super) struct Run<'a> {
+    pub(super) explain: Explain<'a>,
+    pub(super) allowed: &'a Allowed<'a>,
+    pub(super) way_back: Option<&'a WayBack<'a>>,
+    pub(super) ranking: Ranking,
+}
+
+impl Run<'_> {
+    /// The nodes to show with their scores, in order, and what variety cost.
+    pub(super) fn choose(&self, limit: usize) -> (Vec<(NodeId, f64)>, Option<DiversityCost>) {
+        let ranked = self.ranking.order.iter().map(|(_, node, score)| (*node, *score));
+        match &self.explain.matcher.diversity {
+            Some(diversity) => {
+                let head: Vec<(NodeId, f64)> = ranked.collect();
+                let (chosen, cost) = diversify(&self.explain.context, diversity, &head, limit);
+                (chosen, Some(cost))
+            }
+            None => (ranked.take(limit).collect(), None),
+        }
+    }
+
+    /// A candidate as a match, with its reasons.
+    pub(super) fn found(&self, rank: usize, node: NodeId, scratch: &mut Scratch) -> Match {
+        let position = self.ranking.candidates.binary_search(&node).unwrap_or(usize::MAX);
+        let value = |signal| self.ranking.features.value(signal, position);
+        let mut found = self.explain.one(Some(rank), node, &value);
+        if let Some(way_back) = self.way_back {
+            found = way_back.complete(found, node, scratch);
+        }
+        found.probability = self.explain.probability(found.score);
+        found
+    }
+}
+
 /// What explaining a match needs.
-struct Explain<'a> {
-    engine: &'a Engine,
-    query: &'a Query,
-    matcher: &'a Matcher,
-    context: Context<'a>,
-    readings: &'a [Box<dyn Reading + 'a>],
-    weights: &'a [f64],
+pub(super) struct Explain<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) query: &'a Query,
+    pub(super) matcher: &'a Matcher,
+    pub(super) context: Context<'a>,
+    pub(super) readings: &'a [Box<dyn Reading + 'a>],
+    pub(super) weights: &'a [f64],
 }
 
 impl Explain<'_> {
-    fn one(&self, rank: Option<usize>, node: NodeId, value: &dyn Fn(usize) -> Option<f64>) -> Match {
-        let target = self.context.target(node);
-        let signals = &self.matcher.signals;
-        let contributions: Vec<Contribution> = signals
-            .iter()
+    pub(super) fn contributions(
+        &self,
+        node: NodeId,
+        value: &dyn Fn(usize) -> Option<f64>,
+    ) -> Vec<Contribution> {
+        let signals = self.matcher.signals.iter();
+        signals
             .zip(self.readings)
             .zip(self.weights)
             .enumerate()
@@ -425,16 +508,33 @@ impl Explain<'_> {
                     value: known.unwrap_or(0.0),
                     weight: *weight,
                     contribution: known.unwrap_or(0.0) * weight,
+                    direction: None,
                     absent: known.is_none(),
                     evidence: list.items,
                     evidence_left_out: list.left_out,
                 }
             })
-            .collect();
+            .collect()
+    }
+
+    /// How likely a score means success; unknown where the query brings weights or another side, since the curve was
+    /// fitted to what the matcher says by itself.
+    pub(super) fn probability(&self, score: f64) -> Option<f64> {
+        let is_bent = !self.query.weights.is_empty() || self.query.two_sided.is_some();
+        let curve = self.matcher.probability.as_ref().filter(|_| !is_bent);
+        curve.map(|curve| curve.at(score))
+    }
+
+    fn one(&self, rank: Option<usize>, node: NodeId, value: &dyn Fn(usize) -> Option<f64>) -> Match {
+        let target = self.context.target(node);
+        let contributions = self.contributions(node, value);
+        let score = contributions.iter().map(|part| part.contribution).sum();
         Match {
             rank,
-            score: contributions.iter().map(|part| part.contribution).sum(),
-            sentence: sentence(&target.name, signals, &contributions),
+            score,
+            probability: None,
+            sentence: sentence(&target.name, &self.matcher.signals, &contributions),
+            reciprocal: None,
             attributes: self.query.with_attributes.then(|| self.attributes(node)),
             id: target.id,
             kind: target.kind,

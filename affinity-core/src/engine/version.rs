@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::graph::{Change, Graph, Key, KindId, NodeId, Schema, SpaceId, VectorEdit};
 use crate::matcher::Matcher;
-use crate::signals::{Models, NodeRef, SuccessPattern};
+use crate::signals::{BoundFilters, ModelRequest, Models, NodeRef, SuccessPattern, TermWeights};
 use crate::snapshot::{Unverified, Verification};
 use crate::vector::{Kernel, Metric, Space, SpaceParams, VectorChange};
 
 use super::error::EngineError;
+use super::reciprocal::check_ways_back;
 
 /// An immutable version of the data with its matchers. A clone is cheap and shares everything.
 ///
@@ -58,6 +59,9 @@ pub struct Engine {
     pub(crate) matchers: Arc<BTreeMap<String, Matcher>>,
     pub(crate) models: Arc<Models>,
     pub(crate) models_version: Arc<str>,
+    pub(crate) term_weights: TermWeights,
+    /// The filter models, bound to the nodes of the graph.
+    pub(crate) filters: Arc<BoundFilters>,
     pub(crate) version: Arc<str>,
     /// Said in every answer, besides what [`Engine::degraded`] adds.
     pub(crate) degraded: Arc<[String]>,
@@ -125,14 +129,9 @@ impl EngineBuilder {
     /// The engine.
     ///
     /// # Errors
-    /// [`EngineError`] when a vector does not fit its space or two matchers share a name.
+    /// [`EngineError`] when a vector does not fit its space, two matchers share a name or one has no way back.
     pub fn build(self) -> Result<Engine, EngineError> {
-        let mut matchers = BTreeMap::new();
-        for matcher in self.matchers {
-            if let Some(before) = matchers.insert(matcher.name().to_string(), matcher) {
-                return Err(EngineError::RepeatedMatcher { name: before.name().to_string() });
-            }
-        }
+        let matchers = by_name(self.matchers)?;
         let kernel = Kernel::detect();
         let empty = |spec: &crate::graph::SpaceSpec| {
             let params =
@@ -141,8 +140,10 @@ impl EngineBuilder {
         };
         let spaces: Vec<Space> = self.graph.schema().spaces().iter().map(empty).collect();
         let spaces = with_vectors(&spaces, self.vectors)?;
-        let models = self.models.unwrap_or_else(|| fit(&self.graph, &matchers));
+        let models = self.models.unwrap_or_else(|| fit(&self.graph, &spaces, &matchers));
         Ok(Engine {
+            term_weights: TermWeights::default().extended(&self.graph, &models),
+            filters: bind(&self.graph, &matchers, &models),
             graph: Arc::new(self.graph),
             spaces,
             matchers: Arc::new(matchers),
@@ -155,9 +156,36 @@ impl EngineBuilder {
     }
 }
 
-fn fit(graph: &Graph, matchers: &BTreeMap<String, Matcher>) -> Models {
-    let requests: Vec<_> = matchers.values().flat_map(Matcher::requests).cloned().collect();
-    Models::fit(graph, &requests)
+fn by_name(matchers: Vec<Matcher>) -> Result<BTreeMap<String, Matcher>, EngineError> {
+    let mut named = BTreeMap::new();
+    for matcher in matchers {
+        if let Some(before) = named.insert(matcher.name().to_string(), matcher) {
+            return Err(EngineError::RepeatedMatcher { name: before.name().to_string() });
+        }
+    }
+    check_ways_back(&named)?;
+    Ok(named)
+}
+
+fn fit(graph: &Graph, spaces: &[Space], matchers: &BTreeMap<String, Matcher>) -> Models {
+    Models::fit(graph, spaces, &requests(matchers))
+}
+
+fn requests(matchers: &BTreeMap<String, Matcher>) -> Vec<ModelRequest> {
+    matchers.values().flat_map(Matcher::requests).cloned().collect()
+}
+
+/// The filter models that the matchers want, bound to the nodes of a graph.
+pub(crate) fn bind(
+    graph: &Graph,
+    matchers: &BTreeMap<String, Matcher>,
+    models: &Models,
+) -> Arc<BoundFilters> {
+    let filters = matchers.values().flat_map(Matcher::requests).filter_map(|request| match request {
+        ModelRequest::Filter(filter) => Some(filter),
+        _ => None,
+    });
+    BoundFilters::bind(graph, filters, models)
 }
 
 fn with_vectors(spaces: &[Space], edits: Vec<VectorEdit>) -> Result<Arc<[Space]>, EngineError> {
@@ -197,14 +225,53 @@ impl Engine {
         let (graph, vectors) = self.graph.with_changes(changes)?;
         let spaces =
             if vectors.is_empty() { Arc::clone(&self.spaces) } else { with_vectors(&self.spaces, vectors)? };
-        Ok(Self { graph: Arc::new(graph), spaces, ..self.clone() })
+        let filters = self.filters.rebind(&graph);
+        let term_weights = self.term_weights.extended(&graph, &self.models);
+        Ok(Self { graph: Arc::new(graph), spaces, filters, term_weights, ..self.clone() })
+    }
+
+    /// The same data with other matchers; statistics are fitted anew only when these ask for some that the former
+    /// ones did not.
+    ///
+    /// # Errors
+    /// [`EngineError`] when two share a name or one has no way back.
+    pub fn with_matchers(&self, matchers: Vec<Matcher>) -> Result<Self, EngineError> {
+        let (known, matchers) = (requests(&self.matchers), by_name(matchers)?);
+        let is_covered = requests(&matchers).iter().all(|request| known.contains(request));
+        let filters = bind(&self.graph, &matchers, &self.models);
+        let next = Self { matchers: Arc::new(matchers), filters, ..self.clone() };
+        Ok(if is_covered { next } else { next.refit() })
     }
 
     /// The same data with statistics fitted to it.
     #[must_use]
     pub fn refit(&self) -> Self {
-        let models = fit(&self.graph, &self.matchers);
-        Self { models_version: models.version().into(), models: Arc::new(models), ..self.clone() }
+        self.with_models(fit(&self.graph, &self.spaces, &self.matchers))
+    }
+
+    /// As [`Engine::refit`], from the models of `since`, fitted to its data: of local EASE and RP3 models only what
+    /// differs is fitted again. The same models to the last bit, sooner when little has changed.
+    ///
+    /// `since` must be an engine whose models were fitted to its own data, such as the last one that was built or
+    /// refitted.
+    #[must_use]
+    pub fn refit_changed(&self, since: &Self) -> Self {
+        self.with_models(since.models.refit(
+            &since.graph,
+            &self.graph,
+            &self.spaces,
+            &requests(&self.matchers),
+        ))
+    }
+
+    fn with_models(&self, models: Models) -> Self {
+        Self {
+            term_weights: TermWeights::default().extended(&self.graph, &models),
+            filters: bind(&self.graph, &self.matchers, &models),
+            models_version: models.version().into(),
+            models: Arc::new(models),
+            ..self.clone()
+        }
     }
 
     /// The same data under another name.

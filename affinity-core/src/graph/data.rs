@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::adjacency::{Adjacency, EdgeEdit, EdgeRow};
 use super::column::Cell;
-use super::key::{AttributeId, Key, KindId, NodeId, RelationId, SpaceId};
+use super::key::{AttributeId, Key, KindId, NodeId, RelationId, SpaceId, TermSpaceId};
 use super::node_table::NodeTable;
-use super::record::{Change, EdgeKey, EdgeRecord, NodeRecord, Timestamp, Value};
+use super::record::{Audience, Change, EdgeKey, EdgeRecord, NodeRecord, TERM_WEIGHT_MAX, Timestamp, Value};
 use super::schema::{AttributeType, Attributes, Parallel, Schema};
+use super::term_table::{TermEdit, TermTable};
 use super::terms::{Audiences, Interner, QueryWords};
 use crate::vector::{NewVector, VectorChange};
 
@@ -49,6 +50,17 @@ pub enum GraphError {
         /// The weight found.
         got: f32,
     },
+    /// The weight of a term is not above 0 and at most [`TERM_WEIGHT_MAX`].
+    BadTermWeight {
+        /// The space.
+        space: String,
+        /// Whose.
+        key: Key,
+        /// The term.
+        term: String,
+        /// The weight found.
+        got: f32,
+    },
     /// An edge time is outside 1970 to 2106.
     TimeOutOfRange {
         /// The edge.
@@ -79,6 +91,10 @@ impl fmt::Display for GraphError {
                 f,
                 "edge {} from \"{}\" to \"{}\" weighs {got}, expected a finite number from 0",
                 edge.relation, edge.source, edge.target
+            ),
+            Self::BadTermWeight { space, key, term, got } => write!(
+                f,
+                "term \"{term}\" of \"{key}\" in space \"{space}\" weighs {got}, expected above 0 and at most {TERM_WEIGHT_MAX}"
             ),
             Self::TimeOutOfRange { edge, got } => write!(
                 f,
@@ -114,6 +130,7 @@ pub(crate) struct Graph {
     audiences: Audiences,
     nodes: Vec<Arc<NodeTable>>,
     relations: Vec<Arc<RelationTable>>,
+    term_tables: Vec<Arc<TermTable>>,
 }
 
 impl Graph {
@@ -125,7 +142,8 @@ impl Graph {
         let relations = schema.relations().iter().map(table).collect();
         let mut terms = Interner::default();
         terms.intern(String::new()); // term 0 stands for "no origin"
-        Self { schema, terms, audiences: Audiences::default(), nodes, relations }
+        let term_tables = schema.term_spaces().iter().map(|space| Arc::new(TermTable::new(space))).collect();
+        Self { schema, terms, audiences: Audiences::default(), nodes, relations, term_tables }
     }
 
     /// A graph from the parts of a snapshot, whose shape the reader has checked.
@@ -135,9 +153,12 @@ impl Graph {
         audiences: Audiences,
         nodes: Vec<NodeTable>,
         relations: Vec<RelationTable>,
+        term_tables: Vec<TermTable>,
     ) -> Self {
         let (nodes, relations) = (nodes.into_iter().map(Arc::new), relations.into_iter().map(Arc::new));
-        Self { schema, terms, audiences, nodes: nodes.collect(), relations: relations.collect() }
+        let (nodes, relations) = (nodes.collect(), relations.collect());
+        let term_tables = term_tables.into_iter().map(Arc::new).collect();
+        Self { schema, terms, audiences, nodes, relations, term_tables }
     }
 
     pub(crate) fn schema(&self) -> &Arc<Schema> {
@@ -158,6 +179,11 @@ impl Graph {
 
     pub(crate) fn relation(&self, relation: RelationId) -> &RelationTable {
         &self.relations[relation.index()]
+    }
+
+    /// The terms of the nodes of a space.
+    pub(crate) fn term_table(&self, space: TermSpaceId) -> &TermTable {
+        &self.term_tables[space.index()]
     }
 
     /// The edges of a relation as seen from its sources, or from its targets when `reversed`.
@@ -238,6 +264,7 @@ impl Graph {
         let schema = Arc::clone(&self.schema);
         let mut forward: BTreeMap<RelationId, Vec<EdgeEdit>> = BTreeMap::new();
         let mut backward: BTreeMap<RelationId, Vec<EdgeEdit>> = BTreeMap::new();
+        let mut term_edits: BTreeMap<TermSpaceId, Vec<TermEdit>> = BTreeMap::new();
         let mut vectors = Vec::new();
         for change in changes {
             match change {
@@ -289,6 +316,10 @@ impl Graph {
                         });
                     }
                 }
+                Change::PutTerms { space, key, terms, audience } => {
+                    let (space, edit) = self.term_edit(&schema, space, key, terms, &audience)?;
+                    term_edits.entry(space).or_default().push(edit);
+                }
             }
         }
         for (relation, edits) in forward {
@@ -297,7 +328,35 @@ impl Graph {
         for (relation, edits) in backward {
             Arc::make_mut(&mut self.relations[relation.index()]).backward.apply(edits);
         }
+        for (space, edits) in term_edits {
+            Arc::make_mut(&mut self.term_tables[space.index()]).apply(edits);
+        }
         Ok(vectors)
+    }
+
+    fn term_edit(
+        &mut self,
+        schema: &Schema,
+        space: String,
+        key: Key,
+        terms: BTreeMap<String, f32>,
+        audience: &Audience,
+    ) -> Result<(TermSpaceId, TermEdit), GraphError> {
+        let id = schema.term_space(&space).ok_or_else(|| GraphError::UnknownName {
+            what: "space of terms",
+            got: space.clone(),
+            allowed: schema.term_spaces().iter().map(|space| space.name.clone()).collect(),
+        })?;
+        let node = self.find_or_add(schema.term_spaces()[id.index()].kind, &key)?;
+        let audience = self.audiences.intern(audience).ok_or(GraphError::TooMany { what: "audiences" })?;
+        let mut ids = Vec::with_capacity(terms.len());
+        for (term, weight) in terms {
+            if !(weight > 0.0 && weight <= TERM_WEIGHT_MAX) {
+                return Err(GraphError::BadTermWeight { space, key, term, got: weight });
+            }
+            ids.push((self.terms.intern(term).ok_or(GraphError::TooMany { what: "texts" })?, weight));
+        }
+        Ok((id, TermEdit { node, audience, terms: ids }))
     }
 
     fn put_node(

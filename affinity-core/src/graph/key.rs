@@ -179,6 +179,10 @@ small_id! {
     SpaceId
 }
 small_id! {
+    /// A space of terms of the schema.
+    TermSpaceId
+}
+small_id! {
     /// An attribute of one kind or relation.
     AttributeId
 }

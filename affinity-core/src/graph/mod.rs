@@ -3,20 +3,27 @@
 mod key;
 mod schema;
 mod record;
+mod tokens;
 mod terms;
 mod column;
 mod key_index;
 mod node_table;
 mod adjacency;
+mod term_table;
 mod data;
 mod condition;
 mod hop;
 
 pub use self::condition::{CONDITION_VALUES_MAX, Condition, ConditionError};
 pub use self::data::GraphError;
-pub use self::key::{AttributeId, Key, KindId, NodeId, RelationId, SpaceId};
-pub use self::record::{Audience, Change, EdgeKey, EdgeRecord, NodeRecord, Timestamp, Value, Viewer};
-pub use self::schema::{AttributeType, Attributes, Kind, Parallel, Relation, Schema, SchemaError, SpaceSpec};
+pub use self::key::{AttributeId, Key, KindId, NodeId, RelationId, SpaceId, TermSpaceId};
+pub use self::record::{
+    Audience, Change, EdgeKey, EdgeRecord, NodeRecord, TERM_WEIGHT_MAX, Timestamp, Value, Viewer,
+};
+pub use self::schema::{
+    AttributeType, Attributes, Kind, Parallel, Relation, Schema, SchemaError, SpaceSpec, TermSpaceSpec,
+};
+pub use self::tokens::{TERM_CHARACTERS_MIN, terms_of};
 
 pub(crate) use self::adjacency::{Adjacency, AdjacencyPage, EdgeBlock};
 pub(crate) use self::column::{Cell, Column, NO_CATEGORY as NO_CATEGORY_TERM};
@@ -25,4 +32,5 @@ pub(crate) use self::data::{Graph, RelationTable, VectorEdit, type_of};
 pub(crate) use self::hop::{Hop, Step};
 pub(crate) use self::node_table::{NodePage, NodeTable, PAGE_NODES};
 pub(crate) use self::schema::line_of;
+pub(crate) use self::term_table::TermTable;
 pub(crate) use self::terms::{Audiences, EVERYONE, Interner, MEMBERS, QueryWords, Sight};

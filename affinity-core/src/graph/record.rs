@@ -143,6 +143,9 @@ pub struct EdgeKey {
     pub origin: Option<Key>,
 }
 
+/// The largest weight of a term of a node.
+pub const TERM_WEIGHT_MAX: f32 = 32_768.0;
+
 /// One change to the data of an engine.
 ///
 /// Each is complete in itself, so applying it twice is applying it once. Edges and vectors may come before their
@@ -194,5 +197,17 @@ pub enum Change {
         space: String,
         /// Whose.
         key: Key,
+    },
+    /// Sets all terms of a node in a space of terms; an empty map removes them.
+    PutTerms {
+        /// The space's name.
+        space: String,
+        /// A node of the space's kind.
+        key: Key,
+        /// How often each term occurs, or another weight above 0 and at most [`TERM_WEIGHT_MAX`]: of a text,
+        /// what [`crate::terms_of`] counts.
+        terms: BTreeMap<String, f32>,
+        /// Who may read what the terms were taken from.
+        audience: Audience,
     },
 }

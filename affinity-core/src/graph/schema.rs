@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::key::{AttributeId, KindId, RelationId, SpaceId};
+use super::key::{AttributeId, KindId, RelationId, SpaceId, TermSpaceId};
 
 /// The type of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +77,13 @@ impl Attributes {
     }
 }
 
+impl FromIterator<(String, AttributeType)> for Attributes {
+    fn from_iter<Entries: IntoIterator<Item = (String, AttributeType)>>(entries: Entries) -> Self {
+        let by_name: BTreeMap<String, AttributeType> = entries.into_iter().collect();
+        Self(by_name.into_iter().collect())
+    }
+}
+
 /// A node kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Kind {
@@ -126,6 +133,15 @@ pub struct SpaceSpec {
     pub dimension: usize,
 }
 
+/// A named set of weighted terms over the nodes of one kind: `form = "terms"` in a schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TermSpaceSpec {
+    /// Unique among spaces of either form.
+    pub name: String,
+    /// Whose terms these are.
+    pub kind: KindId,
+}
+
 /// The declaration that all data is checked against.
 ///
 /// ```
@@ -155,6 +171,7 @@ pub struct Schema {
     kinds: Vec<Kind>,
     relations: Vec<Relation>,
     spaces: Vec<SpaceSpec>,
+    term_spaces: Vec<TermSpaceSpec>,
 }
 
 /// Why a schema was refused.
@@ -247,7 +264,18 @@ struct RelationToml {
 #[serde(deny_unknown_fields)]
 struct SpaceToml {
     kind: String,
+    #[serde(default)]
+    form: Form,
     dimension: Option<usize>,
+}
+
+/// What a node has in a space.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    #[default]
+    Vector,
+    Terms,
 }
 
 /// Components of a vector when a schema does not say: the built-in embedder's.
@@ -306,12 +334,23 @@ impl Schema {
                 timed: relation.timed,
                 symmetric: relation.symmetric,
                 parallel: relation.parallel,
-                attributes: Attributes(relation.attributes.into_iter().collect()),
+                attributes: relation.attributes.into_iter().collect(),
             });
         }
-        let mut spaces = Vec::new();
+        let (mut spaces, mut term_spaces) = (Vec::new(), Vec::new());
         for (name, space) in parsed.spaces {
             let kind = find_kind(format!("spaces.{name}.kind"), &space.kind)?;
+            if space.form == Form::Terms {
+                if let Some(dimension) = space.dimension {
+                    return Err(SchemaError::OutOfRange {
+                        field: format!("spaces.{name}.dimension"),
+                        got: dimension.to_string(),
+                        expected: "none, since terms have no dimension",
+                    });
+                }
+                term_spaces.push(TermSpaceSpec { name, kind });
+                continue;
+            }
             let dimension = space.dimension.unwrap_or(dimension);
             if dimension == 0 || dimension > DIMENSION_MAX {
                 return Err(SchemaError::OutOfRange {
@@ -322,7 +361,25 @@ impl Schema {
             }
             spaces.push(SpaceSpec { name, kind, dimension });
         }
-        Ok(Self { name: parsed.name, title: parsed.title, kinds, relations, spaces })
+        Ok(Self { name: parsed.name, title: parsed.title, kinds, relations, spaces, term_spaces })
+    }
+
+    /// The same declaration with one relation more; ids of relations that are known by now no longer hold.
+    ///
+    /// # Errors
+    /// [`SchemaError::OutOfRange`] when there is a relation of that name.
+    pub fn with_relation(mut self, relation: Relation) -> Result<Self, SchemaError> {
+        match self.relations.binary_search_by(|known| known.name.cmp(&relation.name)) {
+            Ok(_) => Err(SchemaError::OutOfRange {
+                field: "relations".to_string(),
+                got: relation.name,
+                expected: "a name that no other relation has",
+            }),
+            Err(position) => {
+                self.relations.insert(position, relation);
+                Ok(self)
+            }
+        }
     }
 
     /// The platform's name.
@@ -349,10 +406,16 @@ impl Schema {
         &self.relations
     }
 
-    /// Spaces, sorted by name: the position is the [`SpaceId`].
+    /// Spaces of vectors, sorted by name: the position is the [`SpaceId`].
     #[must_use]
     pub fn spaces(&self) -> &[SpaceSpec] {
         &self.spaces
+    }
+
+    /// Spaces of terms, sorted by name: the position is the [`TermSpaceId`].
+    #[must_use]
+    pub fn term_spaces(&self) -> &[TermSpaceSpec] {
+        &self.term_spaces
     }
 
     /// The kind called `name`.
@@ -368,10 +431,17 @@ impl Schema {
         RelationId::from_index(position)
     }
 
-    /// The space called `name`.
+    /// The space of vectors called `name`.
     #[must_use]
     pub fn space(&self, name: &str) -> Option<SpaceId> {
         self.spaces.binary_search_by(|space| space.name.as_str().cmp(name)).ok().and_then(SpaceId::from_index)
+    }
+
+    /// The space of terms called `name`.
+    #[must_use]
+    pub fn term_space(&self, name: &str) -> Option<TermSpaceId> {
+        let position = self.term_spaces.binary_search_by(|space| space.name.as_str().cmp(name)).ok()?;
+        TermSpaceId::from_index(position)
     }
 }
 

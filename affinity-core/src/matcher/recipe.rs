@@ -8,7 +8,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::spec::{CandidateToml, DiversityToml, ExclusionToml, MatcherToml, SignalToml};
+use super::probability::ProbabilityCurve;
+use super::reciprocal::{ReciprocalToml, TwoSided};
+use super::spec::{
+    CandidateToml, DiversityToml, ExclusionStepToml, ExclusionToml, MatcherToml, ProbabilityToml, SignalToml,
+};
 use crate::exact::{WEIGHT_UNITS, quantize_weight};
 use crate::graph::{AttributeId, AttributeType, Condition, KindId, RelationId, Schema, SpaceId, line_of};
 use crate::signals::{MatcherError, ModelRequest, Name, Pattern, Resolve, Signal};
@@ -20,7 +24,7 @@ const LIMIT_MAX_DEFAULT: usize = 100;
 /// Matches that a matcher may allow.
 const LIMIT_MAX: usize = 1_000;
 /// Candidates of one source at most.
-const CAP_MAX: usize = 100_000;
+pub(crate) const CAP_MAX: usize = 100_000;
 /// Signals of a matcher at most.
 const SIGNALS_MAX: usize = 64;
 /// Best candidates that diversity looks at, in multiples of the limit.
@@ -69,6 +73,8 @@ pub struct Matcher {
     pub(crate) filters: Vec<Condition>,
     pub(crate) exclusions: Vec<Exclusion>,
     pub(crate) diversity: Option<Diversity>,
+    pub(crate) two_sided: Option<TwoSided>,
+    pub(crate) probability: Option<ProbabilityCurve>,
 }
 
 /// A signal of a matcher, for people to read.
@@ -215,9 +221,15 @@ impl Matcher {
         let resolve = Resolve { schema, file, text, from, to };
         let signals = resolve_signals(parsed.signals, &resolve, custom)?;
         let limit_max = at_most(&resolve, "limit_max", parsed.limit_max, LIMIT_MAX_DEFAULT, LIMIT_MAX)?;
+        let limit = at_most(&resolve, "limit", parsed.limit, LIMIT_DEFAULT.min(limit_max), limit_max)?;
+        let two_sided = parsed
+            .reciprocal
+            .map(|reciprocal| ReciprocalToml::resolve(reciprocal, &parsed.name, limit, &resolve))
+            .transpose()?;
         Ok(Self {
-            limit: at_most(&resolve, "limit", parsed.limit, LIMIT_DEFAULT.min(limit_max), limit_max)?,
+            limit,
             limit_max,
+            two_sided,
             candidates: resolve_candidates(parsed.candidates, &signals, &resolve)?,
             filters: resolve.node_conditions(parsed.filters, to)?,
             exclusions: parsed
@@ -229,6 +241,7 @@ impl Matcher {
                 .diversity
                 .map(|diversity| resolve_diversity(diversity, &resolve))
                 .transpose()?,
+            probability: resolve_probability(parsed.probability, &resolve)?,
             version: Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect(),
             name: parsed.name,
             description: parsed.description,
@@ -236,6 +249,38 @@ impl Matcher {
             to,
             signals,
         })
+    }
+
+    /// The same matcher, which also keeps out whom the source has an edge to that satisfies `conditions`.
+    ///
+    /// `rule` is what answers call it. The version stays: it names the text.
+    ///
+    /// # Errors
+    /// [`MatcherError`] when the relation does not lead from the matcher's sources to its matches, or a condition
+    /// does not fit it.
+    pub fn excluding(
+        mut self,
+        rule: &str,
+        relation: &str,
+        conditions: Vec<Condition>,
+        schema: &Schema,
+    ) -> Result<Self, MatcherError> {
+        let at = |name: &str| Spanned::new(0..0, name.to_string());
+        let step = ExclusionStepToml {
+            relation: at(relation),
+            reversed: false,
+            conditions: conditions.into_iter().map(|condition| Spanned::new(0..0, condition)).collect(),
+        };
+        let toml = ExclusionToml {
+            rule: rule.to_string(),
+            steps: Some(vec![step]),
+            same: None,
+            source_attribute: None,
+        };
+        let resolve = Resolve { schema, file: &self.name, text: "", from: self.from, to: self.to };
+        let exclusion = resolve_exclusion(Spanned::new(0..0, toml), &resolve)?;
+        self.exclusions.push(exclusion);
+        Ok(self)
     }
 
     /// What it is called, in requests and answers.
@@ -280,6 +325,12 @@ impl Matcher {
             matching_only: signal.matching_only,
         };
         self.signals.iter().map(info).collect()
+    }
+
+    /// From its score to the probability of success, where its text has one.
+    #[must_use]
+    pub fn probability(&self) -> Option<&ProbabilityCurve> {
+        self.probability.as_ref()
     }
 
     pub(crate) fn requests(&self) -> impl Iterator<Item = &ModelRequest> {
@@ -385,11 +436,26 @@ fn resolve_signal(
         let pattern = pattern.resolve(resolve)?;
         built.push((Arc::new(pattern.clone()), "pattern", pattern.model_requests(), Some(pattern)));
     }
+    if let Some(latent) = spec.latent {
+        let latent = latent.resolve(resolve)?;
+        let requests = latent.model_requests();
+        built.push((Arc::new(latent), "latent", requests, None));
+    }
     if let Some(walk) = spec.walk {
-        built.push((Arc::new(walk.resolve(resolve)?), "walk", Vec::new(), None));
+        built.push((walk.resolve(resolve)?, "walk", Vec::new(), None));
+    }
+    if let Some(filter) = spec.filter {
+        let filter = filter.resolve(resolve)?;
+        let requests = filter.model_requests();
+        built.push((Arc::new(filter), "filter", requests, None));
     }
     if let Some(near) = spec.near {
         built.push((Arc::new(near.resolve(resolve, past_audience)?), "near", Vec::new(), None));
+    }
+    if let Some(terms) = spec.terms {
+        let terms = terms.resolve(resolve, past_audience)?;
+        let requests = terms.model_requests();
+        built.push((Arc::new(terms), "terms", requests, None));
     }
     if let Some(overlap) = spec.overlap {
         built.push((Arc::new(overlap.resolve(resolve)?), "overlap", Vec::new(), None));
@@ -415,11 +481,15 @@ fn resolve_signal(
     }
     let count = built.len();
     let (Some((signal, evidence, requests, pattern)), 1) = (built.pop(), count) else {
-        let expected = "exactly one of: shared, path, pattern, walk, near, overlap, close, complement, prior, fresh, custom";
+        let expected = "exactly one of: shared, path, pattern, latent, walk, filter, near, terms, overlap, close, complement, prior, fresh, custom";
         return Err(resolve.out_of_range("signals", &at, expected));
     };
-    if past_audience && !matches!(evidence, "shared" | "path" | "near") {
-        return Err(resolve.out_of_range("matching_only", &at, "false, except for shared, path and near"));
+    if past_audience && !matches!(evidence, "shared" | "path" | "near" | "terms") {
+        return Err(resolve.out_of_range(
+            "matching_only",
+            &at,
+            "false, except for shared, path, near and terms",
+        ));
     }
     Ok(WeightedSignal {
         label: spec.label.unwrap_or_else(|| spec.name.replace('_', " ")),
@@ -451,7 +521,7 @@ fn resolve_candidates(
     for candidate in candidates.into_inner() {
         let name = candidate.signal.get_ref().clone();
         let searching = |signal: &&WeightedSignal| {
-            matches!(signal.evidence, "shared" | "path" | "walk" | "near" | "custom")
+            matches!(signal.evidence, "shared" | "path" | "walk" | "filter" | "near" | "terms" | "custom")
         };
         let signal = signals.iter().position(|signal| signal.name == name && searching(&signal));
         if signal.is_none() && name != "all" {
@@ -525,6 +595,19 @@ fn resolve_diversity(
         strength: resolve.positive("strength", &spec.strength, 1.0)?,
         window: at_most(resolve, "window", spec.window, WINDOW_DEFAULT, 50)?,
     })
+}
+
+fn resolve_probability(
+    probability: Option<ProbabilityToml>,
+    resolve: &Resolve<'_>,
+) -> Result<Option<ProbabilityCurve>, MatcherError> {
+    let Some(ProbabilityToml { points }) = probability else { return Ok(None) };
+    if points.get_ref().is_empty() {
+        return Ok(None);
+    }
+    let expected = "[score, probability] pairs in [0, 1], scores rising, probabilities not falling";
+    let curve = ProbabilityCurve::new(points.get_ref().clone());
+    curve.map(Some).ok_or_else(|| resolve.out_of_range("points", &points, expected))
 }
 
 impl fmt::Display for Matcher {

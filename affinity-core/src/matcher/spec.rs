@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::reciprocal::ReciprocalToml;
 use crate::graph::Condition;
 use crate::signals::{
-    CloseToml, ComplementToml, FreshToml, Name, NearToml, OverlapToml, PathToml, PatternToml, PriorToml,
-    SharedToml, WalkToml,
+    CloseToml, ComplementToml, FilterToml, FreshToml, LatentToml, Name, NearToml, OverlapToml, PathToml,
+    PatternToml, PriorToml, SharedToml, TermsToml, WalkToml,
 };
 
 #[derive(Deserialize)]
@@ -28,6 +29,15 @@ pub(super) struct MatcherToml {
     #[serde(default)]
     pub(super) exclusions: Vec<Spanned<ExclusionToml>>,
     pub(super) diversity: Option<Spanned<DiversityToml>>,
+    pub(super) reciprocal: Option<Spanned<ReciprocalToml>>,
+    pub(super) probability: Option<ProbabilityToml>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProbabilityToml {
+    /// Score and probability; empty when nothing is known.
+    pub(super) points: Spanned<Vec<[f64; 2]>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,8 +66,11 @@ pub(super) struct SignalToml {
     pub(super) shared: Option<SharedToml>,
     pub(super) path: Option<PathToml>,
     pub(super) pattern: Option<PatternToml>,
+    pub(super) latent: Option<LatentToml>,
     pub(super) walk: Option<WalkToml>,
+    pub(super) filter: Option<FilterToml>,
     pub(super) near: Option<NearToml>,
+    pub(super) terms: Option<TermsToml>,
     pub(super) overlap: Option<OverlapToml>,
     pub(super) close: Option<CloseToml>,
     pub(super) complement: Option<ComplementToml>,

@@ -29,6 +29,11 @@ pub enum Dropped {
         /// What the matcher calls the rule.
         rule: String,
     },
+    /// The matches are two-sided, and its own matcher drops the source.
+    WayBack {
+        /// Why.
+        reason: Box<Dropped>,
+    },
 }
 
 /// Everything that decides whether a node may be a match, for one query.
@@ -37,6 +42,7 @@ pub(crate) struct Allowed<'a> {
     filters: Vec<(Test, &'a Condition)>,
     excluded: Vec<(&'a Exclusion, Excluded)>,
     ids: HashSet<NodeId>,
+    within: Option<&'a HashSet<NodeId>>,
 }
 
 enum Excluded {
@@ -57,7 +63,23 @@ impl<'a> Allowed<'a> {
         let tests =
             all.iter().flat_map(|condition| context.tests(std::slice::from_ref(*condition), attributes));
         let excluded = matcher.exclusions.iter().map(|exclusion| (exclusion, excluded(&context, exclusion)));
-        Self { filters: tests.zip(all.iter().copied()).collect(), excluded: excluded.collect(), ids, context }
+        Self {
+            filters: tests.zip(all.iter().copied()).collect(),
+            excluded: excluded.collect(),
+            ids,
+            within: None,
+            context,
+        }
+    }
+
+    /// Leaves only these nodes, where they are given.
+    pub(crate) fn within(self, within: Option<&'a HashSet<NodeId>>) -> Self {
+        Self { within, ..self }
+    }
+
+    /// What it was compiled with.
+    pub(crate) fn context(&self) -> Context<'a> {
+        self.context
     }
 
     /// Whether the viewer may know that the node is there.
@@ -67,36 +89,59 @@ impl<'a> Allowed<'a> {
 
     /// Whether the node may be a match.
     pub(crate) fn allows(&self, node: NodeId) -> bool {
-        self.is_visible(node) && self.dropped(node).is_none()
+        let is_within = self.within.is_none_or(|within| within.contains(&node));
+        is_within && self.is_visible(node) && self.dropped(node).is_none()
     }
 
     /// The first reason why a visible node may not be a match.
     pub(crate) fn dropped(&self, node: NodeId) -> Option<Dropped> {
+        self.rejections(node).next().map(|rejection| match rejection {
+            Rejection::Source => Dropped::Source,
+            Rejection::Query => Dropped::Query,
+            Rejection::Filter { condition, .. } => Dropped::Filter { attribute: condition.attribute.clone() },
+            Rejection::Exclusion { rule, .. } => Dropped::Exclusion { rule: rule.to_string() },
+        })
+    }
+
+    /// Every reason why a visible node may not be a match; each is looked for when asked.
+    pub(crate) fn rejections(&self, node: NodeId) -> impl Iterator<Item = Rejection<'_>> {
         let source = self.context.source;
-        if source.kind == self.context.to && source.node == Some(node) {
-            return Some(Dropped::Source);
-        }
-        if self.ids.contains(&node) {
-            return Some(Dropped::Query);
-        }
+        let is_source = source.kind == self.context.to && source.node == Some(node);
+        let is_left_out = self.ids.contains(&node);
         let nodes = self.context.graph.nodes(self.context.to);
-        for (test, condition) in &self.filters {
-            let cell = match test.place {
-                Place::Attribute(attribute) => crate::graph::AttributeId::from_index(attribute)
-                    .map_or(Cell::Absent, |id| nodes.cell(node, id)),
-                Place::Weight | Place::At => Cell::Absent,
-            };
-            if !test.accepts(&cell) {
-                return Some(Dropped::Filter { attribute: condition.attribute.clone() });
-            }
-        }
-        let keeps_out = |excluded: &Excluded| match excluded {
+        let cell = move |test: &Test| match test.place {
+            Place::Attribute(attribute) => crate::graph::AttributeId::from_index(attribute)
+                .map_or(Cell::Absent, |id| nodes.cell(node, id)),
+            Place::Weight | Place::At => Cell::Absent,
+        };
+        let keeps_out = move |excluded: &Excluded| match excluded {
             Excluded::Nodes(nodes) => nodes.contains(&node),
             Excluded::Category { attribute, term } => nodes.cell(node, *attribute) == Cell::Category(*term),
         };
-        let hit = self.excluded.iter().find(|(_, excluded)| keeps_out(excluded));
-        hit.map(|(exclusion, _)| Dropped::Exclusion { rule: exclusion.rule.clone() })
+        let filters =
+            self.filters.iter().enumerate().filter(move |(_, (test, _))| !test.accepts(&cell(test)));
+        let excluded = self.excluded.iter().filter(move |(_, excluded)| keeps_out(excluded));
+        let own = is_source.then_some(Rejection::Source).into_iter();
+        own.chain(is_left_out.then_some(Rejection::Query))
+            .chain(filters.map(|(position, (_, condition))| Rejection::Filter { position, condition }))
+            .chain(excluded.map(|(exclusion, _)| Rejection::Exclusion { rule: &exclusion.rule }))
     }
+}
+
+/// One reason why a node cannot be a match.
+pub(crate) enum Rejection<'a> {
+    /// It is the source.
+    Source,
+    /// The query names it.
+    Query,
+    /// A filter does not accept it.
+    Filter {
+        /// Among the matcher's filters, then the query's.
+        position: usize,
+        condition: &'a Condition,
+    },
+    /// An exclusion of the matcher applies.
+    Exclusion { rule: &'a str },
 }
 
 fn excluded(context: &Context<'_>, exclusion: &Exclusion) -> Excluded {
@@ -115,8 +160,17 @@ fn excluded(context: &Context<'_>, exclusion: &Exclusion) -> Excluded {
 /// The nodes at the end of a walk: a set after each step, so at most every edge is looked at once per step.
 fn reached(context: &Context<'_>, steps: &[ExclusionStep]) -> HashSet<NodeId> {
     let mut at: Option<(KindId, HashSet<NodeId>)> = None;
-    for step in steps {
+    for (position, step) in steps.iter().enumerate() {
         let hop = context.hop(step.relation, step.reversed, &step.conditions, false);
+        if let (Some(only), Some((_, nodes))) = (context.only, &at)
+            && position + 1 == steps.len()
+        {
+            // Of a single node the last step is taken from its side: it has fewer neighbors than all of theirs.
+            let mut is_reached = false;
+            let back = context.hop(step.relation, !step.reversed, &step.conditions, false);
+            back.visit_targets(only.index(), |node| is_reached |= nodes.contains(&node));
+            return is_reached.then_some(only).into_iter().collect();
+        }
         let next = match &at {
             None => context
                 .source

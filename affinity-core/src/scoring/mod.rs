@@ -4,7 +4,7 @@ mod fusion;
 mod answer;
 mod sentence;
 
-pub use self::answer::{Answer, Contribution, Cut, Explanation, Header, Match};
+pub use self::answer::{Answer, Contribution, Cut, Direction, Explanation, Header, Match, MutualRanks};
 
 pub(crate) use self::fusion::FeatureMatrix;
-pub(crate) use self::sentence::sentence;
+pub(crate) use self::sentence::{sentence, way_back_sentence};

@@ -12,18 +12,27 @@ const NAMES_MAX: usize = 3;
 
 /// "Name: reason; reason; reason." from the largest contributions, in the words of the matcher.
 pub(crate) fn sentence(name: &str, signals: &[WeightedSignal], contributions: &[Contribution]) -> String {
+    match reasons(signals, contributions) {
+        None => format!("{name}: no reason found."),
+        Some(reasons) => format!("{name}: {reasons}."),
+    }
+}
+
+/// " In return: reason; reason; reason." from the contributions of the way back; empty without any.
+pub(crate) fn way_back_sentence(signals: &[WeightedSignal], contributions: &[Contribution]) -> String {
+    reasons(signals, contributions).map_or_else(String::new, |reasons| format!(" In return: {reasons}."))
+}
+
+fn reasons(signals: &[WeightedSignal], contributions: &[Contribution]) -> Option<String> {
     let mut counted: Vec<(&WeightedSignal, &Contribution)> = signals
         .iter()
         .zip(contributions)
         .filter(|(_, contribution)| contribution.contribution > 0.0)
         .collect();
     counted.sort_by(|(_, a), (_, b)| b.contribution.total_cmp(&a.contribution)); // stable: the matcher's order breaks ties
-    if counted.is_empty() {
-        return format!("{name}: no reason found.");
-    }
     let reasons: Vec<String> =
         counted.iter().take(REASONS_MAX).map(|(signal, part)| reason(signal, part)).collect();
-    format!("{name}: {}.", reasons.join("; "))
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 fn reason(signal: &WeightedSignal, contribution: &Contribution) -> String {
@@ -49,6 +58,8 @@ fn names(contribution: &Contribution) -> (Vec<String>, usize) {
     let mut total = contribution.evidence_left_out;
     for evidence in &contribution.evidence {
         match evidence {
+            // What counts against a match is no reason for it.
+            Evidence::Path { strength, .. } if *strength < 0.0 => {}
             Evidence::Path { path, .. } => {
                 total += 1;
                 // The first node after the source says what connects the two.
@@ -61,6 +72,10 @@ fn names(contribution: &Contribution) -> (Vec<String>, usize) {
             Evidence::Tags { shared, left_out, .. } => {
                 total += shared.len() + left_out;
                 names.extend(shared.iter().cloned());
+            }
+            Evidence::Term { term, .. } => {
+                total += 1;
+                names.push(term.clone());
             }
             Evidence::Values { target, .. } => {
                 total += 1;

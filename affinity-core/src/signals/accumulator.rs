@@ -58,6 +58,25 @@ impl Accumulator {
         }
     }
 
+    /// Adds the products of a factor with weights, as two's complement, to the sums of `targets`, which are as many:
+    /// read with [`Accumulator::signed`].
+    // hot
+    #[inline]
+    pub(crate) fn add_products(&mut self, targets: &[u32], weights: &[i32], factor: i64) {
+        let (sums, touched) = (self.sums.as_mut_slice(), self.touched.as_mut_slice());
+        for (target, weight) in targets.iter().zip(weights) {
+            let index = *target as usize;
+            sums[index] = sums[index].wrapping_add((factor * i64::from(*weight)).cast_unsigned());
+            touched[index / BLOCK_NODES] = 1;
+        }
+    }
+
+    /// The sum at a place, where products were added.
+    #[inline]
+    pub(crate) fn signed(&self, index: usize) -> i64 {
+        self.sums.get(index).map_or(0, |sum| sum.cast_signed())
+    }
+
     /// Raises the sum of `target` to at least `term`.
     pub(crate) fn raise(&mut self, target: NodeId, term: u64) {
         let index = target.index();
@@ -111,10 +130,12 @@ impl Accumulator {
     }
 
     /// A sum under `mask` that about `count` nodes reach, from a sample; 0 where there are few nodes anyway.
-    pub(crate) fn likely_floor(&self, mask: u64, count: usize) -> u64 {
+    ///
+    /// Only sums below `end` under the mask count.
+    pub(crate) fn likely_floor(&self, mask: u64, end: u64, count: usize) -> u64 {
         let mut sample: Vec<u64> = Vec::new();
         let sampled = self.blocks().step_by(SAMPLED_BLOCKS).flat_map(|(_, sums)| sums);
-        sample.extend(sampled.map(|sum| sum & mask).filter(|sum| *sum != 0));
+        sample.extend(sampled.map(|sum| sum & mask).filter(|sum| *sum != 0 && *sum < end));
         let place = count / SAMPLED_BLOCKS;
         if place * 4 >= sample.len() {
             return 0;

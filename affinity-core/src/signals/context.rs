@@ -6,8 +6,10 @@ use crate::graph::{
 use crate::vector::Space;
 
 use super::evidence::NodeRef;
+use super::filter_model::BoundFilters;
 use super::models::Models;
 use super::source::Source;
+use super::term_weights::TermWeights;
 
 /// What a signal may look at while it answers one query: an immutable engine as one viewer sees it, and a source.
 #[derive(Clone, Copy)]
@@ -15,10 +17,13 @@ pub struct Context<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) spaces: &'a [Space],
     pub(crate) models: &'a Models,
+    pub(crate) term_weights: &'a TermWeights,
+    pub(crate) filters: &'a BoundFilters,
     pub(crate) source: &'a Source,
     pub(crate) sight: Sight<'a>,
     pub(crate) as_of: Timestamp,
     pub(crate) to: KindId,
+    pub(crate) only: Option<NodeId>,
     pub(crate) cancelled: &'a dyn Fn() -> bool,
 }
 
@@ -27,6 +32,12 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn as_of(&self) -> Timestamp {
         self.as_of
+    }
+
+    /// The only node that will be asked about, when there is just one: a signal then need not look further.
+    #[must_use]
+    pub fn only(&self) -> Option<NodeId> {
+        self.only
     }
 
     /// How a node of the match kind is named in answers.

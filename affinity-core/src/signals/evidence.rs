@@ -23,9 +23,11 @@ pub enum Evidence {
     Path {
         /// Source first, match last.
         path: Vec<NodeRef>,
-        /// The relation of each step; `<` before the name when it is walked against its direction.
+        /// The relation of each step; `<` before the name when it is walked against its direction. The last step of
+        /// a `filter` is no edge, and named after the model; that of a `walk` with `steps` is any number of edges,
+        /// and called `walk`.
         relations: Vec<String>,
-        /// In [0, 1]: what the path counts, before calibration.
+        /// What the path counts, before calibration: in [0, 1], but for `filter`, where it may be any number.
         strength: f64,
     },
     /// Closeness of two vectors.
@@ -80,10 +82,32 @@ pub enum Evidence {
         /// Pairs observed.
         observed: u64,
     },
+    /// A term that both have.
+    Term {
+        /// The space.
+        space: String,
+        /// The term.
+        term: String,
+        /// What it adds to the cosine, in [0, 1]; all of them together are the signal's raw value.
+        contribution: f64,
+    },
     /// Where a random walk from the source ends up.
     Walk {
         /// Probability of being at the match, in [0, 1].
         probability: f64,
+    },
+    /// One summand of the log-odds of a probability; all of a signal's sum to `ln(p / (1 - p))` of its value `p` before
+    /// calibration and rounding, also when a limit puts the smallest together as `other terms`.
+    LogOdds {
+        /// What it stands for.
+        term: String,
+        /// In natural logarithms.
+        log_odds: f64,
+    },
+    /// How much of a value was left out to save work.
+    Missing {
+        /// The value without the saving is higher by at most this.
+        missing_max: f64,
     },
     /// Given for matching only: it counts, and is not shown.
     Withheld {

@@ -6,11 +6,17 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::filter_model::{FilterModel, FilterModels, FilterRequest};
+use super::latent_model::{LatentModel, LatentRequest};
 use crate::exact::{count_of, units, value_of};
 use crate::graph::{
     AttributeId, Cell, Condition, EVERYONE, Graph, Hop, Key, KindId, MEMBERS, NodeId, RelationId, Sight,
-    Timestamp, Viewer,
+    TermSpaceId, Timestamp, Viewer,
 };
+
+use crate::vector::Space;
+
+use super::term_weights::TermCounts;
 
 /// A statistic that a signal wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +27,12 @@ pub(crate) enum ModelRequest {
     Mean { kind: KindId, attribute: AttributeId },
     /// How pairs fared that shared a neighbor.
     Pattern(PatternRequest),
+    /// Who likes whom.
+    Latent(LatentRequest),
+    /// How many nodes have each term of a space.
+    Terms { space: TermSpaceId },
+    /// What nodes with the same past did.
+    Filter(FilterRequest),
 }
 
 /// What a pattern model looks at.
@@ -80,6 +92,21 @@ pub struct Models {
     degrees: BTreeMap<String, Arc<BTreeMap<Key, u32>>>,
     means: BTreeMap<String, f64>,
     patterns: BTreeMap<String, Arc<PatternModel>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    latents: BTreeMap<String, Arc<LatentModel>>,
+    terms: BTreeMap<String, Arc<TermCounts>>,
+    /// Too large for JSON: snapshots hold them in sections of their own, and only their digests count here.
+    #[serde(skip)]
+    pub(crate) filters: FilterModels,
+}
+
+/// What models are fitted to.
+#[derive(Clone, Copy)]
+pub(crate) struct FitInput<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) spaces: &'a [Space],
+    /// Term counts by space, those that were asked for before.
+    pub(crate) terms: &'a BTreeMap<String, Arc<TermCounts>>,
 }
 
 /// The degree of a node that the model has not seen: the least that can connect two others.
@@ -90,15 +117,49 @@ impl Models {
     #[must_use]
     pub fn version(&self) -> String {
         // Maps are sorted and doubles print in shortest form: the same content gives the same text.
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        let mut hash = Sha256::new_with_prefix(serde_json::to_vec(self).unwrap_or_default());
+        for (name, model) in &self.filters {
+            hash.update(format!("{name}\n{}\n", model.digest));
+        }
+        hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    pub(crate) fn fit(graph: &Graph, requests: &[ModelRequest]) -> Self {
+    pub(crate) fn fit(graph: &Graph, spaces: &[Space], requests: &[ModelRequest]) -> Self {
+        Self::fit_with(graph, spaces, requests, &FilterRequest::fit)
+    }
+
+    /// As [`Models::fit`], where filter models start from those fitted to an earlier version of the graph.
+    pub(crate) fn refit(
+        &self,
+        before: &Graph,
+        graph: &Graph,
+        spaces: &[Space],
+        requests: &[ModelRequest],
+    ) -> Self {
+        Self::fit_with(graph, spaces, requests, &|request, input| match self
+            .filters
+            .get(&request.name(before))
+        {
+            Some(model) => request.refit(before, model, input),
+            None => request.fit(input),
+        })
+    }
+
+    fn fit_with(
+        graph: &Graph,
+        spaces: &[Space],
+        requests: &[ModelRequest],
+        fit_filter: &dyn Fn(&FilterRequest, FitInput<'_>) -> FilterModel,
+    ) -> Self {
         let mut models = Self::default();
         for request in requests {
             let name = request.name(graph);
             match request {
+                ModelRequest::Filter(filter) => {
+                    let input = FitInput { graph, spaces, terms: &models.terms };
+                    let fit = || Arc::new(fit_filter(filter, input));
+                    models.filters.entry(name).or_insert_with(fit);
+                }
                 ModelRequest::Degree { relation, reversed } => {
                     models
                         .degrees
@@ -110,6 +171,14 @@ impl Models {
                 }
                 ModelRequest::Pattern(pattern) => {
                     models.patterns.entry(name).or_insert_with(|| Arc::new(fit_pattern(graph, pattern)));
+                }
+                ModelRequest::Latent(latent) => {
+                    let sight = Sight::new(&ANY_MEMBER, graph.audiences());
+                    let fit = || Arc::new(LatentModel::fit(graph, latent, sight));
+                    models.latents.entry(name).or_insert_with(fit);
+                }
+                ModelRequest::Terms { space } => {
+                    models.terms.entry(name).or_insert_with(|| Arc::new(fit_terms(graph, *space)));
                 }
             }
         }
@@ -126,8 +195,16 @@ impl Models {
         self.means.get(&ModelRequest::Mean { kind, attribute }.name(graph)).copied()
     }
 
+    pub(crate) fn latent(&self, request: &LatentRequest) -> Option<&LatentModel> {
+        self.latents.get(&request.name).map(Arc::as_ref)
+    }
+
     pub(crate) fn pattern(&self, graph: &Graph, request: &PatternRequest) -> Option<&PatternModel> {
         self.patterns.get(&ModelRequest::Pattern(request.clone()).name(graph)).map(Arc::as_ref)
+    }
+
+    pub(crate) fn terms(&self, space: &str) -> Option<&TermCounts> {
+        self.terms.get(space).map(Arc::as_ref)
     }
 }
 
@@ -156,6 +233,8 @@ impl ModelRequest {
                 let kind = &schema.kinds()[kind.index()];
                 format!("{}.{}", kind.name, kind.attributes.name(*attribute))
             }
+            Self::Terms { space } => schema.term_spaces()[space.index()].name.clone(),
+            Self::Filter(filter) => filter.name(graph),
             Self::Pattern(pattern) => {
                 let outcome = relation(pattern.outcome);
                 let conditions = serde_json::to_string(&pattern.conditions).unwrap_or_default();
@@ -167,18 +246,19 @@ impl ModelRequest {
                     pattern.scale
                 )
             }
+            Self::Latent(latent) => latent.name.clone(),
         }
     }
 }
 
 /// A viewer that is signed in and holds nothing: what statistics may count.
-static ANY_MEMBER: Viewer = Viewer::Member(std::collections::BTreeSet::new());
+pub(super) static ANY_MEMBER: Viewer = Viewer::Member(std::collections::BTreeSet::new());
 
-fn is_public(audience: u32) -> bool {
+pub(super) fn is_public(audience: u32) -> bool {
     audience == EVERYONE || audience == MEMBERS
 }
 
-fn node_ids(graph: &Graph, kind: KindId) -> impl Iterator<Item = NodeId> + '_ {
+pub(super) fn node_ids(graph: &Graph, kind: KindId) -> impl Iterator<Item = NodeId> + '_ {
     (0..graph.nodes(kind).node_count()).filter_map(NodeId::from_index)
 }
 
@@ -209,6 +289,20 @@ fn fit_mean(graph: &Graph, kind: KindId, attribute: AttributeId) -> f64 {
         .collect();
     numbers.sort_unstable_by(f64::total_cmp);
     if numbers.is_empty() { 0.0 } else { numbers.iter().sum::<f64>() / count_of(numbers.len()) }
+}
+
+fn fit_terms(graph: &Graph, space: TermSpaceId) -> TermCounts {
+    let (table, kind) = (graph.term_table(space), graph.schema().term_spaces()[space.index()].kind);
+    let nodes = graph.nodes(kind);
+    let (mut node_count, mut by_id) = (0, vec![0_u32; graph.terms().count()]);
+    for node in node_ids(graph, kind).filter(|node| is_public(nodes.audience(*node))) {
+        if table.audience(node).is_some_and(is_public) {
+            node_count += 1;
+            table.terms(node).for_each(|(term, _)| by_id[term as usize] += 1);
+        }
+    }
+    let counted = graph.terms().values().zip(by_id).filter(|(_, count)| *count > 0);
+    TermCounts { node_count, by_term: counted.map(|(term, count)| (term.to_string(), count)).collect() }
 }
 
 fn fit_pattern(graph: &Graph, request: &PatternRequest) -> PatternModel {

@@ -23,6 +23,8 @@ pub const PATH_STEPS_MAX: usize = 6;
 pub const PATH_FRONTIER_MAX: usize = 65_536;
 /// Paths looked at to find the strongest for an explanation.
 pub const PATH_EVIDENCE_MAX: usize = 4_096;
+/// Nodes that a single target is looked for from, against the steps: beyond, going along the steps costs less.
+const LEADING_MAX: usize = 256;
 /// Mass of 1.0: masses are multiples of 2^-32.
 const MASS_ONE: f64 = 4_294_967_296.0;
 
@@ -162,8 +164,16 @@ struct Ready<'q> {
 impl Signal for Path {
     fn read<'q>(&'q self, context: Context<'q>, scratch: &mut Scratch) -> Box<dyn Reading + 'q> {
         let ready: Vec<Ready<'q>> = self.steps.iter().map(|step| self.ready(step, &context)).collect();
-        let mut reading =
-            PathReading { signal: self, context, ready, frontiers: Vec::new(), sums: None, is_cut: false };
+        let leading = leading(&ready, context.only);
+        let mut reading = PathReading {
+            signal: self,
+            context,
+            ready,
+            leading,
+            frontiers: Vec::new(),
+            sums: None,
+            is_cut: false,
+        };
         for position in 0..self.steps.len() {
             let mut sums = scratch.take(context.graph.nodes(reading.ready[position].step.to).node_count());
             reading.advance(position, &mut sums);
@@ -181,6 +191,27 @@ impl Signal for Path {
         }
         Box::new(reading)
     }
+}
+
+/// After each step the nodes from which the only node asked about can be reached, sorted; `None` where that may be any.
+///
+/// Only a path of more than [`PATH_FRONTIER_MAX`] nodes after a step can tell the difference: fewer are then left out.
+fn leading(ready: &[Ready<'_>], only: Option<NodeId>) -> Vec<Option<Vec<NodeId>>> {
+    let mut leading = vec![None; ready.len()];
+    let mut on = only.map(|only| vec![only]);
+    for (position, step) in ready.iter().enumerate().rev() {
+        let mut before = on.as_ref().filter(|on| on.len() <= LEADING_MAX).map(|on| {
+            let mut before = Vec::new();
+            on.iter().for_each(|node| step.back.visit_targets(node.index(), |node| before.push(node)));
+            before
+        });
+        if let Some(before) = &mut before {
+            before.sort_unstable();
+            before.dedup();
+        }
+        leading[position] = std::mem::replace(&mut on, before);
+    }
+    leading
 }
 
 impl Path {
@@ -215,6 +246,7 @@ struct PathReading<'q> {
     signal: &'q Path,
     context: Context<'q>,
     ready: Vec<Ready<'q>>,
+    leading: Vec<Option<Vec<NodeId>>>,
     /// After each step, without the source itself.
     frontiers: Vec<Frontier>,
     sums: Option<Accumulator>,
@@ -289,7 +321,8 @@ impl PathReading<'_> {
                 Some(_) => 0.0,
             };
             let mass = part(mass, factor);
-            if passes && mass > 0 {
+            let leads_on = self.leading[position].as_ref().is_none_or(|on| on.binary_search(&node).is_ok());
+            if leads_on && passes && mass > 0 {
                 entries.push(FrontierEntry { node, mass, factor, leaving: 0.0 });
             }
         });

@@ -5,7 +5,8 @@ use std::fmt;
 use toml::Spanned;
 
 use crate::graph::{
-    AttributeId, AttributeType, Condition, ConditionError, KindId, RelationId, Schema, SpaceId, line_of,
+    AttributeId, AttributeType, Condition, ConditionError, KindId, RelationId, Schema, SpaceId, TermSpaceId,
+    line_of,
 };
 
 /// Why a matcher was refused.
@@ -167,6 +168,22 @@ impl Resolve<'_> {
     ) -> Result<SpaceId, MatcherError> {
         let spaces = self.schema.spaces();
         match self.schema.space(name.get_ref()) {
+            Some(id) if spaces[id.index()].kind == kind => Ok(id),
+            _ => {
+                let fitting = spaces.iter().filter(|space| space.kind == kind);
+                Err(self.unknown(field, name, fitting.map(|space| space.name.clone()).collect()))
+            }
+        }
+    }
+
+    pub(crate) fn term_space(
+        &self,
+        field: &'static str,
+        name: &Name,
+        kind: KindId,
+    ) -> Result<TermSpaceId, MatcherError> {
+        let spaces = self.schema.term_spaces();
+        match self.schema.term_space(name.get_ref()) {
             Some(id) if spaces[id.index()].kind == kind => Ok(id),
             _ => {
                 let fitting = spaces.iter().filter(|space| space.kind == kind);

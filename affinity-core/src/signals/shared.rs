@@ -162,12 +162,23 @@ impl Signal for Shared {
         }
         let source_max = middles.iter().map(|middle| middle.weight).fold(0.0, f64::max);
         let source_squared = middles.iter().map(|middle| square_units(middle.weight, source_max)).sum();
-        let mut sums = scratch.take(context.graph.nodes(context.to).node_count());
+        if let Some(only) = context.only {
+            let mut theirs = Vec::new();
+            back.visit_targets(only.index(), |middle| theirs.push(middle));
+            middles.retain(|middle| theirs.binary_search(&middle.node).is_ok());
+        }
+        // Sums for everyone, unless a single node is asked about: its own neighbors are then fewer than theirs.
+        let mut sums = match context.only {
+            Some(_) => None,
+            None => Some(scratch.take(context.graph.nodes(context.to).node_count())),
+        };
         let degrees = context.models.degrees(context.graph, self.target_relation, !self.target_reversed);
         let keys = context.graph.nodes(middle_kind);
         for middle in &mut middles {
             middle.scale = middle.weight * self.rarity(|| degrees.get(keys.key(middle.node)));
-            add_neighbors(&mut sums, &onward, middle, &decay, self.formula);
+            if let Some(sums) = &mut sums {
+                add_neighbors(sums, &onward, middle, &decay, self.formula);
+            }
             if (context.cancelled)() {
                 break;
             }
@@ -228,7 +239,7 @@ fn add_neighbors(sums: &mut Accumulator, onward: &Hop<'_>, middle: &Middle, deca
             }
             (true, true) => {
                 for ((target, weight), time) in targets.iter().zip(weights).zip(times) {
-                    let value = middle.scale * f64::from(*weight) * decay.factor(*time);
+                    let value = middle.scale * (f64::from(*weight) * decay.factor(*time)); // as edge by edge
                     sums.add(NodeId::from_raw(*target), term(value));
                 }
             }
@@ -242,8 +253,9 @@ struct SharedReading<'q> {
     /// From a candidate to its own neighbors.
     back: Hop<'q>,
     decay: Decay,
-    sums: Accumulator,
-    /// Sorted by node.
+    /// `None` where a single node is asked about.
+    sums: Option<Accumulator>,
+    /// Sorted by node; where a single node is asked about, those that it has too.
     middles: Vec<Middle>,
     /// The largest weight of the source, and the length of its weights relative to it.
     source_max: f64,
@@ -252,6 +264,14 @@ struct SharedReading<'q> {
 }
 
 impl SharedReading<'_> {
+    /// Number and sum of what a candidate shares, packed as in an accumulator.
+    fn packed(&self, candidate: NodeId) -> u64 {
+        match &self.sums {
+            Some(sums) => sums.get(candidate),
+            None => self.shared_with(candidate).iter().map(|(_, strength)| term(*strength)).sum(),
+        }
+    }
+
     /// The neighbors shared with a candidate, with what each counts.
     fn shared_with(&self, candidate: NodeId) -> Vec<(NodeId, f64)> {
         let mut shared = Vec::new();
@@ -296,7 +316,9 @@ fn square_units(weight: f64, max: f64) -> u64 {
 impl Reading for SharedReading<'_> {
     fn expand(&self, cap: usize, allows: &dyn Fn(NodeId) -> bool) -> Expansion {
         let mut shortlist = Shortlist::new(cap, self.context.graph.nodes(self.context.to), allows);
-        shortlist.offer_all(&self.sums, SUM_MASK, |packed| packed >> COUNT_SHIFT >= self.signal.min_count);
+        if let Some(sums) = &self.sums {
+            shortlist.offer_all(sums, SUM_MASK, |packed| packed >> COUNT_SHIFT >= self.signal.min_count);
+        }
         let mut expansion = shortlist.finish();
         expansion.is_cut |= self.is_cut;
         expansion
@@ -304,7 +326,7 @@ impl Reading for SharedReading<'_> {
 
     fn measure(&self, candidates: &[NodeId], raw: &mut [f64]) {
         for (candidate, raw) in candidates.iter().zip(raw) {
-            let packed = self.sums.get(*candidate);
+            let packed = self.packed(*candidate);
             if packed >> COUNT_SHIFT < self.signal.min_count {
                 continue;
             }
@@ -346,6 +368,8 @@ impl Reading for SharedReading<'_> {
     }
 
     fn release(self: Box<Self>, scratch: &mut Scratch) {
-        scratch.give(self.sums);
+        if let Some(sums) = self.sums {
+            scratch.give(sums);
+        }
     }
 }

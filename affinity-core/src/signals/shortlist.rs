@@ -81,16 +81,37 @@ impl<'a> Shortlist<'a> {
     /// Most of a long list is far from the cut. So those above a guess of where it falls come first; the rest
     /// follow only where the guess was too high or nothing has been cut yet. The guess changes no result.
     pub(crate) fn offer_all(&mut self, sums: &Accumulator, mask: u64, counts: impl Fn(u64) -> bool) {
-        let guess = sums.likely_floor(mask, self.cap + self.cap / 2);
-        for range in [(guess, u64::MAX), (0, guess)] {
+        self.offer_below(sums, (mask, u64::MAX), |shortlist, node, sum| {
+            if counts(sum) {
+                shortlist.offer(node, sum & mask);
+            }
+        });
+    }
+
+    /// Offers the nodes of the places whose signed sum is above 0.
+    pub(crate) fn offer_positive(&mut self, sums: &Accumulator, node_at: impl Fn(usize) -> Option<NodeId>) {
+        // Sums below 0 are the largest as unsigned numbers.
+        self.offer_below(sums, (u64::MAX, i64::MIN.cast_unsigned()), |shortlist, place, sum| {
+            if let Some(node) = node_at(place.index()) {
+                shortlist.offer(node, sum);
+            }
+        });
+    }
+
+    fn offer_below(
+        &mut self,
+        sums: &Accumulator,
+        (mask, end): (u64, u64),
+        mut offer: impl FnMut(&mut Self, NodeId, u64),
+    ) {
+        let guess = sums.likely_floor(mask, end, self.cap + self.cap / 2);
+        for range in [(guess, end), (0, guess)] {
             let start = (range.0.max(self.floor()), range.1);
             if start.0 >= start.1 {
                 continue;
             }
             sums.for_each_within(mask, start, |node, sum| {
-                if counts(sum) {
-                    self.offer(node, sum & mask);
-                }
+                offer(self, node, sum);
                 self.floor().max(range.0)
             });
         }

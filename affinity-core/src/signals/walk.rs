@@ -3,7 +3,10 @@
 //! Source: Andersen, Chung & Lang, "Local graph partitioning using PageRank vectors", FOCS 2006. Pushes go in
 //! rounds over integers: all nodes that are due give at once, so the order of ids changes nothing.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::accumulator::{Accumulator, Scratch};
 use super::context::Context;
@@ -11,13 +14,13 @@ use super::evidence::{Evidence, EvidenceList};
 use super::resolve::{MatcherError, Name, Resolve};
 use super::shortlist::{Expansion, Shortlist};
 use super::signal::{Reading, Signal};
-use crate::exact::{count_of, units, value_of};
-use crate::graph::{Graph, Hop, KindId, NodeId, RelationId, Step};
+use super::terrain::{Edge, MASS_BITS, Terrain, TypedRelation, mass_units, part, probability_of};
+use super::walk_steps::{StepsParams, WalkSteps};
+use crate::exact::count_of;
+use crate::graph::NodeId;
 
 /// Rounds of pushes; the residual left then is below `(1 - restart)^256`.
 pub const WALK_ROUNDS_MAX: usize = 256;
-/// Mass of 1.0: masses are multiples of 2^-48.
-const MASS_BITS: u32 = 48;
 
 /// Restart probability and precision of a walk.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,176 +40,154 @@ impl WalkParams {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WalkToml {
-    relations: toml::Spanned<Vec<Name>>,
-    restart: Option<toml::Spanned<f64>>,
-    precision: Option<toml::Spanned<f64>>,
+    relations: Spanned<Vec<Name>>,
+    /// What an edge of each relation counts beside those of the others; 1 each when not given.
+    weights: Option<Spanned<Vec<f64>>>,
+    restart: Option<Spanned<f64>>,
+    precision: Option<Spanned<f64>>,
+    /// Coefficients of a polynomial of the walk instead of personalized PageRank.
+    steps: Option<Spanned<Vec<f64>>>,
+    degree_power: Option<Spanned<f64>>,
 }
 
 /// Closeness over the whole graph of some relations, walked both ways.
 #[derive(Clone, Debug)]
-pub(crate) struct Walk {
-    relations: Vec<RelationId>,
+struct Walk {
+    relations: Vec<TypedRelation>,
     params: WalkParams,
 }
 
+/// Steps of a polynomial at most.
+const STEPS_MAX: usize = 16;
+/// Weight of a relation at most.
+const RELATION_WEIGHT_MAX: f64 = 1_024.0;
+
 impl WalkToml {
-    pub(crate) fn resolve(self, resolve: &Resolve<'_>) -> Result<Walk, MatcherError> {
+    pub(crate) fn resolve(self, resolve: &Resolve<'_>) -> Result<Arc<dyn Signal>, MatcherError> {
         let mut relations = Vec::new();
-        for name in self.relations.get_ref() {
-            relations.push(resolve.relation("relations", name)?);
+        for (position, name) in self.relations.get_ref().iter().enumerate() {
+            let weight =
+                self.weights.as_ref().map_or(Some(1.0), |weights| weights.get_ref().get(position).copied());
+            let relation = resolve.relation("relations", name)?;
+            relations.push(TypedRelation { relation, weight: weight.unwrap_or(0.0) });
         }
         if relations.is_empty() {
             return Err(resolve.out_of_range("relations", &self.relations, "at least one relation"));
         }
-        relations.sort_unstable();
-        relations.dedup();
-        let standard = WalkParams::STANDARD;
-        let restart = self.restart.map(|restart| resolve.positive("restart", &restart, 0.99)).transpose()?;
-        let precision =
-            self.precision.map(|precision| resolve.positive("precision", &precision, 0.1)).transpose()?;
-        let params = WalkParams {
-            restart: restart.unwrap_or(standard.restart),
-            precision: precision.unwrap_or(standard.precision),
-        };
-        Ok(Walk { relations, params })
-    }
-}
-
-/// Nodes of all kinds in one row: kind by kind.
-struct Places {
-    /// The first place of each kind, and after the last kind the end.
-    firsts: Vec<usize>,
-}
-
-impl Places {
-    fn new(graph: &Graph) -> Self {
-        let mut firsts = vec![0];
-        for position in 0..graph.schema().kinds().len() {
-            let count = KindId::from_index(position).map_or(0, |kind| graph.nodes(kind).node_count());
-            firsts.push(firsts.last().copied().unwrap_or(0) + count);
+        let is_weight = |weight: &f64| *weight > 0.0 && *weight <= RELATION_WEIGHT_MAX;
+        if let Some(weights) = &self.weights
+            && !(weights.get_ref().len() == relations.len() && weights.get_ref().iter().all(is_weight))
+        {
+            let expected = "one number above 0, at most 1024, for each relation";
+            return Err(resolve.out_of_range("weights", weights, expected));
         }
-        Self { firsts }
-    }
-
-    fn of(&self, kind: KindId, node: NodeId) -> Option<NodeId> {
-        NodeId::from_index(self.firsts[kind.index()] + node.index())
-    }
-
-    fn kind_and_index(&self, place: NodeId) -> (usize, usize) {
-        let kind = self.firsts.partition_point(|first| *first <= place.index()) - 1;
-        (kind, place.index() - self.firsts[kind])
-    }
-
-    fn count(&self) -> usize {
-        self.firsts.last().copied().unwrap_or(0)
+        relations.sort_by_key(|typed| typed.relation);
+        relations.dedup_by_key(|typed| typed.relation);
+        let precision =
+            self.precision.as_ref().map(|given| resolve.positive("precision", given, 0.1)).transpose()?;
+        let Some(steps) = self.steps else {
+            if let Some(power) = &self.degree_power {
+                return Err(resolve.out_of_range("degree_power", power, "none without `steps`"));
+            }
+            let standard = WalkParams::STANDARD;
+            let restart =
+                self.restart.map(|restart| resolve.positive("restart", &restart, 0.99)).transpose()?;
+            let params = WalkParams {
+                restart: restart.unwrap_or(standard.restart),
+                precision: precision.unwrap_or(standard.precision),
+            };
+            return Ok(Arc::new(Walk { relations, params }));
+        };
+        if let Some(restart) = &self.restart {
+            return Err(resolve.out_of_range("restart", restart, "none beside `steps`"));
+        }
+        let coefficients = steps.get_ref();
+        let are_in_range = coefficients.iter().all(|coefficient| (0.0..=1.0).contains(coefficient));
+        let counts = coefficients.last().is_some_and(|last| *last > 0.0) && coefficients.len() <= STEPS_MAX;
+        if !are_in_range || !counts {
+            let expected = "1 to 16 numbers from 0 to 1, the last one above 0";
+            return Err(resolve.out_of_range("steps", &steps, expected));
+        }
+        let standard = StepsParams::STANDARD;
+        let degree_power = match &self.degree_power {
+            Some(power) if !(0.0..=1.0).contains(power.get_ref()) => {
+                return Err(resolve.out_of_range("degree_power", power, "a number from 0 to 1"));
+            }
+            given => given.as_ref().map_or(standard.degree_power, |power| *power.get_ref()),
+        };
+        let params = StepsParams { degree_power, precision: precision.unwrap_or(standard.precision) };
+        Ok(Arc::new(WalkSteps::new(relations, steps.into_inner(), params)))
     }
 }
 
 struct WalkReading<'q> {
     context: Context<'q>,
-    places: Places,
+    terrain: Terrain<'q>,
     estimates: Accumulator,
 }
 
 impl Signal for Walk {
     fn read<'q>(&'q self, context: Context<'q>, scratch: &mut Scratch) -> Box<dyn Reading + 'q> {
-        let places = Places::new(context.graph);
-        let push = self.push(&context, &places, scratch);
-        let Push { estimates, residuals, .. } = push;
+        let terrain = Terrain::new(&context, &self.relations);
+        let Push { estimates, residuals, .. } = self.push(&context, &terrain, scratch);
         scratch.give(residuals);
-        Box::new(WalkReading { context, places, estimates })
+        Box::new(WalkReading { context, terrain, estimates })
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "precision is in (0, 0.1]")]
-fn precision_units(precision: f64) -> u64 {
-    (libm::ldexp(precision, 48)).max(1.0) as u64
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "mass is at most 2^48 and the share at most 1"
-)]
-fn part(mass: u64, share: f64) -> u64 {
-    (mass as f64 * share) as u64
 }
 
 impl Walk {
     /// All pushes from the source.
-    fn push<'q>(&self, context: &Context<'q>, places: &Places, scratch: &mut Scratch) -> Push<'q> {
+    fn push(&self, context: &Context<'_>, terrain: &Terrain<'_>, scratch: &mut Scratch) -> Push {
         let mut push = Push {
-            hops: self.hops(context),
-            estimates: scratch.take(places.count()),
-            residuals: scratch.take(places.count()),
+            estimates: scratch.take(terrain.place_count()),
+            residuals: scratch.take(terrain.place_count()),
             due: Vec::new(),
-            threshold_units: precision_units(self.params.precision),
+            threshold_units: mass_units(self.params.precision),
             restart: self.params.restart,
-            steps: Vec::new(),
+            edges: Vec::new(),
             touched_edge_count: 0,
         };
-        push.start(self, context, places);
+        push.start(context, terrain);
         for _ in 0..WALK_ROUNDS_MAX {
             if push.due.is_empty() || (context.cancelled)() {
                 break;
             }
-            push.round(places);
+            push.round(terrain);
         }
         push
     }
+}
 
-    /// For each kind, the hops that leave it.
-    fn hops<'q>(&self, context: &Context<'q>) -> Vec<Vec<Hop<'q>>> {
-        let schema = context.graph.schema();
-        let mut hops: Vec<Vec<Hop<'q>>> = schema.kinds().iter().map(|_| Vec::new()).collect();
-        for relation in &self.relations {
-            let declared = &schema.relations()[relation.index()];
-            hops[declared.from.index()].push(context.hop(*relation, false, &[], false));
-            if !declared.symmetric {
-                hops[declared.to.index()].push(context.hop(*relation, true, &[], false));
-            }
-        }
-        hops
-    }
+/// A place that may have to give.
+struct Due {
+    place: NodeId,
+    /// The residual from which it gives; 0 while its edges are not counted.
+    needed: u64,
 }
 
 /// The state of a push.
-struct Push<'q> {
-    hops: Vec<Vec<Hop<'q>>>,
+struct Push {
     estimates: Accumulator,
     residuals: Accumulator,
-    /// Places whose residual has reached the threshold.
-    due: Vec<NodeId>,
+    /// Places whose residual has reached the threshold of a single edge.
+    due: Vec<Due>,
     threshold_units: u64,
     restart: f64,
-    /// Weights in units, as their total is summed: shares then never exceed 1, however large a weight is.
-    steps: Vec<(NodeId, u64)>,
+    edges: Vec<Edge>,
     touched_edge_count: usize,
 }
 
-impl<'q> Push<'q> {
-    fn start(&mut self, walk: &Walk, context: &Context<'q>, places: &Places) {
+impl Push {
+    fn start(&mut self, context: &Context<'_>, terrain: &Terrain<'_>) {
         let source = context.source;
-        if let Some(place) = source.node.and_then(|node| places.of(source.kind, node)) {
+        if let Some(place) = source.node.and_then(|node| terrain.place(source.kind, node)) {
             self.give(place, 1 << MASS_BITS);
             return;
         }
         // A source described on the spot has no place of its own: its links stand for its first step.
-        let mut links: Vec<(KindId, Step)> = Vec::new();
-        for relation in &walk.relations {
-            for reversed in [false, true] {
-                let hop = context.hop(*relation, reversed, &[], false);
-                links
-                    .extend(source.steps(*relation, reversed, &hop).into_iter().map(|step| (hop.to(), step)));
-            }
-        }
-        let total = value_of(links.iter().map(|(_, step)| units(f64::from(step.weight))).sum());
-        for (kind, step) in links.iter().filter(|_| total > 0.0) {
-            if let Some(place) = places.of(*kind, step.target) {
-                self.give(place, part(1 << MASS_BITS, value_of(units(f64::from(step.weight))) / total));
-            }
-        }
+        let mut links = Vec::new();
+        let total = terrain.source_edges(context, &mut links);
+        links.iter().for_each(|edge| self.give(edge.to, part(1 << MASS_BITS, edge.share(total))));
     }
 
     /// Adds to a residual; a place is listed as due when it crosses the least threshold, that of a single edge.
@@ -214,77 +195,54 @@ impl<'q> Push<'q> {
         let before = self.residuals.get(place);
         self.residuals.add(place, mass);
         if before < self.threshold_units && before + mass >= self.threshold_units {
-            self.due.push(place);
+            self.due.push(Due { place, needed: 0 });
         }
     }
 
     /// All places that are due keep their part and pass the rest on, at once.
-    fn round(&mut self, places: &Places) {
+    fn round(&mut self, terrain: &Terrain<'_>) {
         let listed = std::mem::take(&mut self.due);
         let mut taken: Vec<(NodeId, u64)> = Vec::with_capacity(listed.len());
-        for place in listed {
+        for Due { place, mut needed } in listed {
             let residual = self.residuals.get(place);
-            let (kind, index) = places.kind_and_index(place);
-            let degree: usize = self.hops[kind].iter().map(|hop| hop.visible_degree(index)).sum();
-            if u128::from(residual) >= u128::from(self.threshold_units) * degree.max(1) as u128 {
+            if needed == 0 {
+                needed = self.threshold_units.saturating_mul(terrain.degree(place).max(1) as u64);
+            }
+            if residual >= needed {
                 self.residuals.reset(place);
                 taken.push((place, residual));
             } else {
-                self.due.push(place); // waits for more
+                self.due.push(Due { place, needed }); // waits for more
             }
         }
         if taken.is_empty() {
             self.due.clear(); // nobody gives, so nobody who waits will ever get more
             return;
         }
+        let mut edges = std::mem::take(&mut self.edges);
         for (place, residual) in taken {
-            let (kind, index) = places.kind_and_index(place);
             let kept = part(residual, self.restart);
             self.estimates.add(place, kept);
-            let mut steps = std::mem::take(&mut self.steps);
-            steps.clear();
-            for hop in &self.hops[kind] {
-                hop.visit(index, &mut |step| {
-                    if let Some(to) = places.of(hop.to(), step.target) {
-                        steps.push((to, units(f64::from(step.weight))));
-                    }
-                });
-            }
-            let total = value_of(steps.iter().map(|(_, weight)| *weight).sum());
-            self.touched_edge_count += steps.len();
-            for (to, weight) in steps.iter().filter(|_| total > 0.0) {
-                // In the units of the sum: shares never exceed 1 together, however large or small the weights.
-                self.give(*to, part(residual - kept, value_of(*weight) / total));
-            }
-            self.steps = steps;
+            let total = terrain.edges(place, &mut edges);
+            self.touched_edge_count += edges.len();
+            edges.iter().for_each(|edge| self.give(edge.to, part(residual - kept, edge.share(total))));
         }
+        self.edges = edges;
     }
 }
 
 impl WalkReading<'_> {
     fn probability(&self, candidate: NodeId) -> f64 {
-        let place = self.places.of(self.context.to, candidate);
-        place.map_or(0.0, |place| libm::ldexp(mass_of(self.estimates.get(place)), -48))
+        let place = self.terrain.place(self.context.to, candidate);
+        place.map_or(0.0, |place| probability_of(self.estimates.get(place)))
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "masses are at most 2^48")]
-fn mass_of(mass: u64) -> f64 {
-    mass as f64
 }
 
 impl Reading for WalkReading<'_> {
     fn expand(&self, cap: usize, allows: &dyn Fn(NodeId) -> bool) -> Expansion {
-        let (first, end) =
-            (self.places.firsts[self.context.to.index()], self.places.firsts[self.context.to.index() + 1]);
         let mut shortlist = Shortlist::new(cap, self.context.graph.nodes(self.context.to), allows);
-        self.estimates.for_each(&mut |place, mass| {
-            if (first..end).contains(&place.index())
-                && let Some(node) = NodeId::from_index(place.index() - first)
-            {
-                shortlist.offer(node, mass);
-            }
-        });
+        self.terrain
+            .for_each_of(self.context.to, &self.estimates, &mut |node, mass| shortlist.offer(node, mass));
         shortlist.finish()
     }
 
@@ -320,9 +278,9 @@ mod tests {
 
     use std::sync::Arc;
 
-    use super::{Context, Places, RelationId, Scratch, Walk, WalkParams, walk_edges_max};
+    use super::{Context, MASS_BITS, Scratch, Terrain, TypedRelation, Walk, WalkParams, walk_edges_max};
     use crate::graph::{Graph, Sight};
-    use crate::signals::{Models, Source};
+    use crate::signals::{Models, Source, TermWeights};
     use crate::{Change, EdgeKey, EdgeRecord, Engine, Matcher, NodeRecord, Query, Schema, Timestamp, Viewer};
 
     /// A chain of stars: 40 hubs with 50 neighbors each, every hub joined to the next.
@@ -351,20 +309,25 @@ mod tests {
         let kind = graph.schema().kind("N").unwrap();
         for (restart, precision) in [(0.15, 1e-2), (0.15, 1e-3), (0.15, 1e-4), (0.5, 1e-4), (0.01, 1e-3)] {
             let params = WalkParams { restart, precision };
-            let walk = Walk { relations: vec![RelationId::from_index(0).unwrap()], params };
+            let relation = graph.schema().relation("R").unwrap();
+            let walk = Walk { relations: vec![TypedRelation { relation, weight: 1.0 }], params };
             for key in ["0.0", "7.3"] {
                 let source = Source::of_node(&graph, kind, graph.nodes(kind).find(&key.into()).unwrap());
                 let context = Context {
                     graph: &graph,
                     spaces: &[],
                     models: &Models::default(),
+                    term_weights: &TermWeights::default(),
+                    filters: &crate::signals::BoundFilters::default(),
                     source: &source,
                     sight: Sight::new(&Viewer::Operator, graph.audiences()),
                     as_of: Timestamp::default(),
                     to: kind,
+                    only: None,
                     cancelled: &|| false,
                 };
-                let push = walk.push(&context, &Places::new(&graph), &mut Scratch::default());
+                let terrain = Terrain::new(&context, &walk.relations);
+                let push = walk.push(&context, &terrain, &mut Scratch::default());
                 let touched = crate::exact::count_of(push.touched_edge_count);
                 assert!(
                     touched > 0.0 && touched <= walk_edges_max(params),
@@ -372,7 +335,7 @@ mod tests {
                 );
                 let mut kept = 0;
                 push.estimates.for_each(&mut |_, mass| kept += mass);
-                assert!(kept <= 1 << super::MASS_BITS, "more than the whole probability with {params:?}");
+                assert!(kept <= 1 << MASS_BITS, "more than the whole probability with {params:?}");
             }
         }
     }

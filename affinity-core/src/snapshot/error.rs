@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::engine::EngineError;
+
 /// Why a snapshot was not written or not read.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -69,6 +71,8 @@ pub enum SnapshotError {
         /// What is there.
         got: String,
     },
+    /// The matchers given do not fit each other.
+    Matchers(EngineError),
     /// Two of the matchers given have one name.
     RepeatedMatcher {
         /// The name.
@@ -99,6 +103,7 @@ impl fmt::Display for SnapshotError {
             Self::Invalid { section, position, what, expected, got } => {
                 write!(f, "section \"{section}\" byte {position}: {what} is {got}, expected {expected}")
             }
+            Self::Matchers(_) => f.write_str("matchers refused"),
             Self::RepeatedMatcher { name } => {
                 write!(f, "matcher \"{name}\" is given twice, expected different names")
             }
@@ -110,6 +115,7 @@ impl std::error::Error for SnapshotError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
+            Self::Matchers(error) => Some(error),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use crate::graph::Schema;
 /// The first bytes of every snapshot.
 pub(super) const MAGIC: [u8; 8] = *b"AFFINITY";
 /// Version of the format.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Sections start at multiples of this: a cache line.
 pub(super) const ALIGNMENT: usize = 64;
 /// Bytes of the header.
@@ -34,6 +34,11 @@ pub(super) enum Role {
     VectorPages = 15,
     VectorAudiences = 16,
     VectorComponents = 17,
+    Filters = 18,
+    FilterOffsets = 19,
+    FilterTargets = 20,
+    FilterWeights = 21,
+    FilterFactors = 22,
 }
 
 impl Role {
@@ -47,7 +52,8 @@ impl Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Section {
     pub(super) role: Role,
-    /// Position in the schema of the kind or space; of relations twice that, plus 1 for the reversed direction.
+    /// Position in the schema of the kind or space; of relations, and of the spaces of terms that are counted on
+    /// behind them, twice that, plus 1 for the reversed direction.
     pub(super) owner: usize,
 }
 
@@ -72,19 +78,30 @@ impl Section {
     pub(super) fn all(schema: &Schema) -> Vec<Self> {
         let global = [Role::Schema, Role::EngineVersion, Role::Models, Role::Terms, Role::Audiences];
         let kinds = (0..schema.kinds().len()).map(|kind| Self::new(Role::Nodes, kind));
-        let edges = (0..2 * schema.relations().len())
+        let edges = (0..2 * (schema.relations().len() + schema.term_spaces().len()))
             .flat_map(|direction| EDGE_ROLES.map(|role| Self::new(role, direction)));
         let vectors = (0..schema.spaces().len()).flat_map(|space| {
             [Role::VectorPages, Role::VectorAudiences, Role::VectorComponents]
                 .map(|role| Self::new(role, space))
         });
-        global.map(|role| Self::new(role, 0)).into_iter().chain(kinds).chain(edges).chain(vectors).collect()
+        let filters = [
+            Role::Filters,
+            Role::FilterOffsets,
+            Role::FilterTargets,
+            Role::FilterWeights,
+            Role::FilterFactors,
+        ];
+        let [global, filters] = [global, filters].map(|roles| roles.map(|role| Self::new(role, 0)));
+        global.into_iter().chain(kinds).chain(edges).chain(vectors).chain(filters).collect()
     }
 
     /// What errors call the section.
     pub(super) fn name(self, schema: &Schema) -> String {
         let relation = || {
-            let name = schema.relations().get(self.owner / 2).map_or("?", |relation| &relation.name);
+            let (relations, place) = (schema.relations(), self.owner / 2);
+            let terms = || schema.term_spaces().get(place.wrapping_sub(relations.len()));
+            let name = relations.get(place).map(|relation| &relation.name);
+            let name = name.or_else(|| terms().map(|space| &space.name)).map_or("?", String::as_str);
             if self.owner % 2 == 1 { format!("{name} reversed") } else { name.to_string() }
         };
         let space = || schema.spaces().get(self.owner).map_or("?", |space| &space.name).to_string();
@@ -108,6 +125,11 @@ impl Section {
             Role::VectorPages => format!("vector pages of {}", space()),
             Role::VectorAudiences => format!("vector audiences of {}", space()),
             Role::VectorComponents => format!("vector components of {}", space()),
+            Role::Filters => "filter models".to_string(),
+            Role::FilterOffsets => "filter offsets".to_string(),
+            Role::FilterTargets => "filter targets".to_string(),
+            Role::FilterWeights => "filter weights".to_string(),
+            Role::FilterFactors => "filter factors".to_string(),
         }
     }
 }

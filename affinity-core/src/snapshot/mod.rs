@@ -14,6 +14,7 @@ mod terms;
 mod nodes;
 mod edges;
 mod vectors;
+mod filters;
 mod write;
 mod verify;
 mod read;

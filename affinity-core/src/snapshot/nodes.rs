@@ -16,18 +16,7 @@ pub(super) struct Limits {
 }
 
 pub(super) fn encode_node_page(page: &NodePage, out: &mut Encoder) {
-    for key in &page.keys {
-        match key {
-            Key::Uuid(bytes) => {
-                out.byte(0);
-                out.raw(bytes);
-            }
-            Key::Text(text) => {
-                out.byte(1);
-                out.text(text);
-            }
-        }
-    }
+    page.keys.iter().for_each(|key| encode_key(key, out));
     page.audiences.iter().for_each(|audience| out.u32(*audience));
     for principals in &page.principals {
         out.count(principals.len());
@@ -85,7 +74,20 @@ fn decode_page(
     Ok(page)
 }
 
-fn decode_key(cursor: &mut Cursor<'_>) -> Result<Key, SnapshotError> {
+pub(super) fn encode_key(key: &Key, out: &mut Encoder) {
+    match key {
+        Key::Uuid(bytes) => {
+            out.byte(0);
+            out.raw(bytes);
+        }
+        Key::Text(text) => {
+            out.byte(1);
+            out.text(text);
+        }
+    }
+}
+
+pub(super) fn decode_key(cursor: &mut Cursor<'_>) -> Result<Key, SnapshotError> {
     match cursor.byte()? {
         0 => cursor.uuid().map(Key::Uuid),
         1 => match Key::from(cursor.text()?) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::cursor::Cursor;
 use super::edges::{Array, EdgeSections, Ends};
 use super::error::SnapshotError;
+use super::filters::FilterSections;
 use super::layout::{Entry, Role, Section, check_crc, read_directory, read_header, schema_section};
 use super::map::MappedFile;
 use super::nodes::{Limits, decode_nodes};
@@ -15,10 +16,10 @@ use super::schema_text::check_same;
 use super::terms::{decode_audiences, decode_terms};
 use super::vectors::VectorSections;
 use super::verify::Unverified;
-use crate::engine::Engine;
-use crate::graph::{Adjacency, Graph, NodeTable, RelationTable, Schema};
+use crate::engine::{Engine, bind, check_ways_back};
+use crate::graph::{Adjacency, Graph, NodeTable, RelationTable, Schema, TermSpaceSpec, TermTable};
 use crate::matcher::Matcher;
-use crate::signals::Models;
+use crate::signals::{FilterModels, Models, TermWeights};
 use crate::vector::Space;
 
 impl Engine {
@@ -43,6 +44,7 @@ impl Engine {
                 return Err(SnapshotError::RepeatedMatcher { name: before.name().to_string() });
             }
         }
+        check_ways_back(&by_name).map_err(SnapshotError::Matchers)?;
         let path = path.as_ref();
         let io_error = |action| move |source| SnapshotError::Io { action, path: path.to_path_buf(), source };
         let file = File::open(path).map_err(io_error("open"))?;
@@ -116,7 +118,7 @@ impl<'a> Sections<'a> {
     fn engine(self, matchers: BTreeMap<String, Matcher>) -> Result<Engine, SnapshotError> {
         let version = self.cursor(Role::EngineVersion, 0);
         let version = version.clone().text_of(self.bytes(Role::EngineVersion, 0).len())?;
-        let models: Models = serde_json::from_slice(self.bytes(Role::Models, 0))
+        let mut models: Models = serde_json::from_slice(self.bytes(Role::Models, 0))
             .map_err(|error| self.cursor(Role::Models, 0).invalid("models", "statistics as JSON", error))?;
         let (terms, audiences) =
             (decode_terms(self.cursor(Role::Terms, 0))?, decode_audiences(self.cursor(Role::Audiences, 0))?);
@@ -134,13 +136,18 @@ impl<'a> Sections<'a> {
                 })
             })
             .collect::<Result<Vec<_>, SnapshotError>>()?;
+        let term_tables = self.term_tables(&counts, limits)?;
         let spaces = self.spaces(&counts, limits)?;
-        let graph = Graph::from_parts(Arc::new(self.schema.clone()), terms, audiences, nodes, relations);
+        let schema = Arc::new(self.schema.clone());
+        let graph = Graph::from_parts(schema, terms, audiences, nodes, relations, term_tables);
+        models.filters = self.filters()?;
         let version = Arc::from(version);
         let later = self.entries.into_values();
         let later = later.filter(|(_, entry)| entry.section.role.is_verified_later()).collect();
         let unverified = Arc::new(Unverified::new(Arc::clone(self.file), later));
         Ok(Engine {
+            term_weights: TermWeights::default().extended(&graph, &models),
+            filters: bind(&graph, &matchers, &models),
             graph: Arc::new(graph),
             spaces,
             matchers: Arc::new(matchers),
@@ -169,7 +176,25 @@ impl<'a> Sections<'a> {
         } else {
             to
         };
-        let owner = 2 * relation + usize::from(reversed);
+        let target_count = if reversed { from } else { to };
+        let ends = Ends { relation: declared, source_count, target_count, limits };
+        self.edges(2 * relation + usize::from(reversed), ends)
+    }
+
+    /// Terms by node, then nodes by term.
+    fn term_tables(&self, node_counts: &[usize], limits: Limits) -> Result<Vec<TermTable>, SnapshotError> {
+        let table = |(space, spec): (usize, &TermSpaceSpec)| {
+            let (owner, relation) = (2 * (self.schema.relations().len() + space), &TermTable::shape(spec));
+            let (source_count, target_count) = (node_counts[spec.kind.index()], limits.term_count);
+            let ends = Ends { relation, source_count, target_count, limits };
+            let turned = Ends { source_count: target_count, target_count: source_count, ..ends };
+            Ok(TermTable::from_parts(self.edges(owner, ends)?, self.edges(owner + 1, turned)?))
+        };
+        self.schema.term_spaces().iter().enumerate().map(table).collect()
+    }
+
+    /// One direction of a relation or of a space of terms.
+    fn edges(&self, owner: usize, ends: Ends<'_>) -> Result<Adjacency, SnapshotError> {
         let sections = EdgeSections {
             pages: self.cursor(Role::EdgePages, owner),
             attributes: self.cursor(Role::EdgeAttributes, owner),
@@ -180,8 +205,18 @@ impl<'a> Sections<'a> {
             times: self.array(Role::EdgeTimes, owner)?,
             weights: self.array(Role::EdgeWeights, owner)?,
         };
-        let target_count = if reversed { from } else { to };
-        sections.decode(Ends { relation: declared, source_count, target_count, limits })
+        sections.decode(ends)
+    }
+
+    fn filters(&self) -> Result<FilterModels, SnapshotError> {
+        let sections = FilterSections {
+            list: self.cursor(Role::Filters, 0),
+            offsets: self.array(Role::FilterOffsets, 0)?,
+            targets: self.array(Role::FilterTargets, 0)?,
+            weights: self.array(Role::FilterWeights, 0)?,
+            factors: self.array(Role::FilterFactors, 0)?,
+        };
+        sections.decode()
     }
 
     fn spaces(&self, node_counts: &[usize], limits: Limits) -> Result<Arc<[Space]>, SnapshotError> {

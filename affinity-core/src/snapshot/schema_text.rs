@@ -45,6 +45,9 @@ pub(super) fn schema_text(schema: &Schema) -> String {
     for space in schema.spaces() {
         line(format!("space {:?} of {:?} dimension {}", space.name, kind_name(space.kind), space.dimension));
     }
+    for space in schema.term_spaces() {
+        line(format!("terms {:?} of {:?}", space.name, kind_name(space.kind)));
+    }
     text
 }
 

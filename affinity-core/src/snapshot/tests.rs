@@ -52,7 +52,7 @@ to = "Member"
 candidates = [{ signal = "taste", cap = 300 }, { signal = "profile", cap = 50 }, { signal = "network", cap = 50 }]
 [[signals]]
 name = "taste"
-weight = 0.2
+weight = 0.15
 half = 1.0
 shared = { relation = "LIKES", formula = "adamic_adar", half_life_days = 90.0 }
 [[signals]]
@@ -70,6 +70,10 @@ name = "network"
 weight = 0.1
 half = 0.01
 walk = { relations = ["LIKES", "PARTNERS_WITH", "FOLLOWS"], precision = 0.001 }
+[[signals]]
+name = "circle"
+weight = 0.05
+filter = { relation = "FOLLOWS", model = "low_pass", rank = 4 }
 [[signals]]
 name = "profile"
 weight = 0.2
@@ -463,9 +467,9 @@ fn file_that_is_no_snapshot_or_of_another_version_says_so() {
     let error = saved.open_bytes(b"PK\x03\x04 something else").unwrap_err();
     assert!(matches!(error, SnapshotError::NotASnapshot { got } if got == b"PK\x03\x04 som"));
     let mut newer = bytes.clone();
-    newer[8] = 2;
+    newer[8] = 3;
     let error = saved.open_bytes(&newer).unwrap_err();
-    assert!(matches!(error, SnapshotError::UnsupportedVersion { expected: 1, got: 2 }));
+    assert!(matches!(error, SnapshotError::UnsupportedVersion { expected: 2, got: 3 }));
     for length in [bytes.len() - 1, bytes.len() / 2, HEADER_BYTES] {
         let error = saved.open_bytes(&bytes[..length]).unwrap_err();
         let SnapshotError::WrongLength { expected, got } = error else { panic!("{error:?}") };
@@ -625,7 +629,7 @@ fn ranking(engine: &Engine) -> String {
 #[test]
 fn golden_file_opens_and_answers_as_recorded() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/golden");
-    let (snapshot, recorded) = (folder.join("snapshot-v1.affinity"), folder.join("snapshot-v1.txt"));
+    let (snapshot, recorded) = (folder.join("snapshot-v2.affinity"), folder.join("snapshot-v2.txt"));
     if std::env::var("AFFINITY_GOLDEN").is_ok_and(|value| value == "write") {
         engine().save(&snapshot).unwrap();
         fs::write(&recorded, ranking(&engine())).unwrap();

@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::edges;
 use super::encoder::Encoder;
 use super::error::SnapshotError;
+use super::filters;
 use super::layout::{ALIGNMENT, Entry, HEADER_BYTES, Role, Section, directory_bytes, header_bytes};
 use super::nodes::encode_node_page;
 use super::schema_text::schema_text;
 use super::terms::{encode_audiences, encode_terms};
 use super::vectors;
 use crate::engine::Engine;
-use crate::graph::{Adjacency, EdgeBlock, KindId, RelationId};
+use crate::graph::{Adjacency, EdgeBlock, KindId, RelationId, TermSpaceId};
 use crate::vector::VectorPage;
 
 impl Engine {
@@ -104,13 +105,24 @@ impl Output {
             self.edges(2 * position, &table.forward)?;
             self.edges(2 * position + 1, &table.backward)?;
         }
+        for (position, space) in ids(schema.term_spaces().len(), TermSpaceId::from_index) {
+            for (reversed, adjacency) in graph.term_table(space).directions().into_iter().enumerate() {
+                self.edges(2 * (schema.relations().len() + position) + reversed, adjacency)?;
+            }
+        }
         for (position, space) in engine.spaces.iter().enumerate() {
             let pages = || space.pages().iter().flatten();
             self.encoded(Role::VectorPages, position, |out| vectors::encode_pages(space, out))?;
             self.arrays(Role::VectorAudiences, position, pages().map(|page| page.audiences()))?;
             self.arrays(Role::VectorComponents, position, pages().map(|page| VectorPage::components(page)))?;
         }
-        Ok(())
+        let models = || engine.models().filters.values();
+        let factors = models().filter_map(|model| model.factors.as_ref());
+        self.encoded(Role::Filters, 0, |out| filters::encode_list(&engine.models().filters, out))?;
+        self.arrays(Role::FilterOffsets, 0, models().map(|model| &*model.rows.offsets))?;
+        self.arrays(Role::FilterTargets, 0, models().map(|model| &*model.rows.targets))?;
+        self.arrays(Role::FilterWeights, 0, models().map(|model| &*model.rows.weights))?;
+        self.arrays(Role::FilterFactors, 0, factors.flat_map(|factors| [&*factors.left, &*factors.right]))
     }
 
     /// The sections of one direction of a relation, in the order of `EDGE_ROLES`.

@@ -43,7 +43,10 @@ fn unknown_source_names_kind_and_key() {
     let QueryError::UnknownName { what: "matcher", got, allowed } = error else { panic!("{error:?}") };
     assert_eq!(
         (got.as_str(), allowed),
-        ("poeple", vec!["companies", "goals", "people", "varied"].into_iter().map(String::from).collect())
+        (
+            "poeple",
+            vec!["companies", "goals", "mutual", "people", "varied"].into_iter().map(String::from).collect()
+        )
     );
 }
 

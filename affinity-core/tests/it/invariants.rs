@@ -8,10 +8,11 @@ use affinity_core::{
 use proptest::prelude::{Just, Strategy, TestCaseError, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::Config;
 
-use crate::worlds::{World, bytes, change, days, engine_of, history, matching_only, queries, sees, viewers};
+use crate::worlds::{
+    OPEN, World, bytes, change, days, engine_of, history, matching_only, queries, sees, viewers,
+};
 
-const OPEN: [&str; 3] = ["people", "varied", "companies"];
-const ALL: [&str; 4] = ["people", "varied", "companies", "goals"];
+const ALL: [&str; 5] = ["people", "varied", "companies", "goals", "mutual"];
 
 fn cases(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
@@ -38,7 +39,11 @@ fn check_sum(found: &Match) -> Result<(), TestCaseError> {
         prop_assert_eq!(sum.to_bits(), found.score.to_bits(), "contributions {:?}", parts);
     }
     for part in &found.contributions {
-        prop_assert_eq!(part.value * part.weight, part.contribution);
+        match part.direction {
+            None => prop_assert_eq!(part.value * part.weight, part.contribution),
+            Some(_) => prop_assert_eq!((part.contribution * 2_f64.powi(40)).fract(), 0.0),
+        }
+        prop_assert_eq!(part.direction.is_some(), found.reciprocal.is_some());
         prop_assert!((0.0..=1.0).contains(&part.value), "value {} of {}", part.value, part.signal);
         prop_assert!(!part.absent || (part.value == 0.0 && part.evidence.is_empty()));
     }
@@ -80,11 +85,12 @@ fn check_match(world: &World, query: &Query, found: &Match) -> Result<(), TestCa
     let record = &world.nodes[&(found.kind.clone(), found.id.clone())];
     prop_assert!(sees(&query.viewer, &record.audience), "{} is hidden from {:?}", found.id, query.viewer);
     match query.matcher.as_str() {
-        "people" => {
+        "people" | "mutual" => {
             let excluded = excluded_people(world, source, &query.viewer);
             prop_assert!(!excluded.contains(&found.id), "{} is excluded", found.id);
             if let Some(Value::Number(reputation)) = record.attributes.get("reputation") {
-                prop_assert!(*reputation >= 1.0, "{} is filtered", found.id);
+                let least = if query.matcher == "people" { 1.0 } else { 0.5 };
+                prop_assert!(*reputation >= least, "{} is filtered", found.id);
             }
         }
         "varied" => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const CRATES: [&str; 4] = ["affinity-core", "affinity-embedding", "affinity-server", "benches"];
 
 /// Files of `signals/` and `ranking/` that hold no formula, so no `Source:` line is due.
-const WITHOUT_FORMULA: [&str; 12] = [
+const WITHOUT_FORMULA: &[&str] = &[
     "signals/signal.rs",
     "signals/context.rs",
     "signals/source.rs",
@@ -15,11 +15,23 @@ const WITHOUT_FORMULA: [&str; 12] = [
     "signals/resolve.rs",
     "signals/accumulator.rs",
     "signals/shortlist.rs",
+    "signals/terrain.rs",
     "signals/decay.rs", // the formula of `fresh`, which names it
     "signals/values.rs",
     "signals/mod.rs",
     "ranking/mod.rs",
+    "ranking/assignment/mod.rs",
+    "ranking/assignment/error.rs",
+    "ranking/assignment/problem.rs",
     "evaluation/mod.rs",
+    "evaluation/splits/mod.rs",
+    "evaluation/report/mod.rs",
+    "evaluation/report/content.rs",
+    "evaluation/report/summary.rs",
+    "evaluation/report/markup.rs",
+    "evaluation/report/svg.rs",
+    "evaluation/report/html.rs",
+    "evaluation/report/markdown.rs",
 ];
 
 /// Names that say nothing about what a file holds.

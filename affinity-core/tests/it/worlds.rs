@@ -89,6 +89,12 @@ dimension = 4
 [spaces.pitch]
 kind = "Company"
 dimension = 4
+[spaces.story]
+kind = "Company"
+form = "terms"
+[spaces.words]
+kind = "Member"
+form = "terms"
 "#;
 
 /// Every kind of evidence, caps that cut, filters and exclusions.
@@ -99,7 +105,7 @@ to = "Member"
 limit = 5
 candidates = [
     { signal = "likes", cap = 3 }, { signal = "profile", cap = 2 }, { signal = "momentum", cap = 3 },
-    { signal = "circle", cap = 2 }, { signal = "supports", cap = 2 },
+    { signal = "circle", cap = 2 }, { signal = "supports", cap = 2 }, { signal = "words", cap = 2 },
 ]
 filters = [{ attribute = "reputation", min = 1.0, or_absent = true }]
 [[signals]]
@@ -110,7 +116,7 @@ half = 1.0
 shared = { relation = "LIKES", half_life_days = 30.0 }
 [[signals]]
 name = "cosine"
-weight = 0.05
+weight = 0.025
 shared = { relation = "LIKES", formula = "cosine", where = [{ attribute = "weight", above = 0.2 }] }
 [[signals]]
 name = "supports"
@@ -175,8 +181,13 @@ name = "profile"
 weight = 0.1
 near = { space = "profile" }
 [[signals]]
-name = "tags"
+name = "words"
+phrase = "both say {names}"
 weight = 0.05
+terms = { space = "words" }
+[[signals]]
+name = "tags"
+weight = 0.025
 overlap = { attribute = "tags" }
 [[signals]]
 name = "level"
@@ -243,7 +254,10 @@ name = "companies"
 from = "Member"
 to = "Company"
 limit = 3
-candidates = [{ signal = "covers", cap = 2 }, { signal = "pitch", cap = 2 }, { signal = "reach", cap = 9 }]
+candidates = [
+    { signal = "covers", cap = 2 }, { signal = "pitch", cap = 2 }, { signal = "reach", cap = 9 },
+    { signal = "story", cap = 2 },
+]
 filters = [{ attribute = "tags", matches_source = "tags", or_absent = true }]
 [[signals]]
 name = "covers"
@@ -256,9 +270,13 @@ weight = 0.3
 near = { space = "profile", target_space = "pitch" }
 [[signals]]
 name = "reach"
-weight = 0.3
+weight = 0.2
 half = 0.2
 walk = { relations = ["LIKES", "COVERS", "WORKS", "VISITS"], restart = 0.2 }
+[[signals]]
+name = "story"
+weight = 0.1
+terms = { space = "story", relation = "VISITS", where = [{ attribute = "weight", above = 0.0 }] }
 [diversity]
 attribute = "industry"
 strength = 0.3
@@ -279,6 +297,78 @@ near = { space = "goals" }
 name = "profile"
 weight = 0.5
 near = { space = "profile" }
+"#;
+
+/// Both ways count: asymmetric evidence, rules that the way back has to obey too, a window that cuts, variety after it.
+pub(crate) const MUTUAL: &str = r#"
+name = "mutual"
+from = "Member"
+to = "Member"
+limit = 4
+candidates = [{ signal = "all", cap = 7 }]
+filters = [
+    { attribute = "reputation", min = 0.5, or_absent = true },
+    { attribute = "tags", matches_source = "tags", or_absent = true },
+]
+[[signals]]
+name = "likes"
+phrase = "you share {names}"
+weight = 0.2
+half = 1.0
+shared = { relation = "LIKES", half_life_days = 30.0 }
+[[signals]]
+name = "momentum"
+weight = 0.1
+half = 0.1
+[signals.path]
+steps = [{ relation = "LIKES", factor = "momentum" }, { relation = "LIKES", reversed = true }]
+[[signals]]
+name = "far"
+weight = 0.1
+half = 0.01
+path = { steps = [{ relation = "MEETS" }, { relation = "MEETS" }, { relation = "MEETS" }] }
+[[signals]]
+name = "circle"
+weight = 0.1
+half = 0.1
+walk = { relations = ["KNOWS", "MEETS", "LIKES"], precision = 0.0001 }
+[[signals]]
+name = "profile"
+weight = 0.1
+near = { space = "profile" }
+[[signals]]
+name = "roles"
+weight = 0.1
+[signals.complement]
+attribute = "rank"
+table = { junior = { lead = 1.0, senior = 0.5 }, lead = { junior = 0.75 } }
+[[signals]]
+name = "yes"
+weight = 0.1
+[signals.latent]
+relation = "PARTNERS"
+value = "success"
+scale = 5.0
+terms = [
+    { difference = "reputation" }, { same = "industry" }, { overlap = "tags" },
+    { source = "reputation", target = "reputation_count" },
+]
+[[signals]]
+name = "reputation"
+weight = 0.1
+prior = { attribute = "reputation", count_attribute = "reputation_count", strength = 4.0, scale = 5.0 }
+[[exclusions]]
+rule = "partners"
+steps = [{ relation = "PARTNERS", where = [{ attribute = "status", in = ["active"] }] }]
+[[exclusions]]
+rule = "colleagues"
+steps = [{ relation = "WORKS" }, { relation = "WORKS", reversed = true }]
+[reciprocal]
+combine = "harmonic"
+window = 5
+[diversity]
+attribute = "industry"
+strength = 0.3
 "#;
 
 /// Seconds that all times lie around.
@@ -318,10 +408,23 @@ pub(crate) fn matcher(text: &str) -> Matcher {
     Matcher::from_toml(text, "test.toml", &schema()).unwrap()
 }
 
+/// The text of one of [`matchers`].
+pub(crate) fn matcher_text(name: &str) -> String {
+    match name {
+        "people" => PEOPLE,
+        "varied" => VARIED,
+        _ => COMPANIES,
+    }
+    .to_string()
+}
+
 /// Matchers whose answers depend on nothing that the viewer may not read.
 pub(crate) fn matchers() -> Vec<Matcher> {
-    [PEOPLE, VARIED, COMPANIES].map(matcher).into()
+    [PEOPLE, VARIED, COMPANIES, MUTUAL].map(matcher).into()
 }
+
+/// Their names.
+pub(crate) const OPEN: [&str; 4] = ["people", "varied", "companies", "mutual"];
 
 /// The matcher that uses goals given for matching only.
 pub(crate) fn matching_only() -> Matcher {
@@ -349,6 +452,7 @@ pub(crate) struct World {
     pub(crate) nodes: BTreeMap<(String, Key), NodeRecord>,
     pub(crate) edges: BTreeMap<EdgeKey, EdgeRecord>,
     pub(crate) vectors: BTreeMap<(String, Key), (Vec<f32>, Audience)>,
+    pub(crate) terms: BTreeMap<(String, Key), (BTreeMap<String, f32>, Audience)>,
 }
 
 /// One key per edge: symmetric ones have one order of ends, relations with one edge per pair no origin.
@@ -401,6 +505,9 @@ impl World {
             Change::RemoveVector { space, key } => {
                 self.vectors.remove(&(space, key));
             }
+            Change::PutTerms { space, key, terms, audience } => {
+                self.terms.insert((space, key), (terms, audience));
+            }
         }
     }
 
@@ -421,7 +528,13 @@ impl World {
             vector: vector.clone(),
             audience: audience.clone(),
         });
-        nodes.chain(edges).chain(vectors).collect()
+        let terms = self.terms.iter().map(|((space, key), (terms, audience))| Change::PutTerms {
+            space: space.clone(),
+            key: key.clone(),
+            terms: terms.clone(),
+            audience: audience.clone(),
+        });
+        nodes.chain(edges).chain(vectors).chain(terms).collect()
     }
 
     /// What is left when all that the viewer may not read is gone.
@@ -433,6 +546,7 @@ impl World {
             sees(viewer, &record.audience) && is_there(&edge.source) && is_there(&edge.target)
         });
         seen.vectors.retain(|(_, key), (_, audience)| sees(viewer, audience) && is_there(key));
+        seen.terms.retain(|(_, key), (_, audience)| sees(viewer, audience) && is_there(key));
         seen
     }
 
@@ -677,6 +791,22 @@ fn put_vector() -> BoxedStrategy<Change> {
         .boxed()
 }
 
+fn put_terms() -> BoxedStrategy<Change> {
+    let place = prop_oneof![
+        key(&MEMBERS).prop_map(|key| ("words".to_string(), key)),
+        key(&COMPANY_KEYS).prop_map(|key| ("story".to_string(), key)),
+    ];
+    // Words that are categories and tags too: all texts share one set of ids.
+    let words = subsequence(vec!["media", "a", "jazz", "brave", "new", "world"], 0..=4);
+    let counts = proptest::collection::vec(select(&[1.0_f32, 1.0, 2.0, 0.3][..]), 4);
+    (place, words, counts, audience())
+        .prop_map(|((space, key), words, counts, audience)| {
+            let terms = words.into_iter().map(String::from).zip(counts).collect();
+            Change::PutTerms { space, key, terms, audience }
+        })
+        .boxed()
+}
+
 /// Any change at all.
 pub(crate) fn change() -> BoxedStrategy<Change> {
     prop_oneof![
@@ -686,6 +816,7 @@ pub(crate) fn change() -> BoxedStrategy<Change> {
         2 => edge_key().prop_map(|edge| Change::RemoveEdge { edge }),
         2 => put_vector(),
         1 => vector_place().prop_map(|(space, key)| Change::RemoveVector { space, key }),
+        3 => put_terms(),
     ]
     .boxed()
 }
@@ -697,9 +828,10 @@ pub(crate) fn history(edge_count_max: usize) -> BoxedStrategy<Vec<Change>> {
     let companies: Vec<_> = COMPANY_KEYS.iter().map(|key| put_company(Key::from(*key))).collect();
     let links = proptest::collection::vec(put_edge(), edge_count_max / 2..edge_count_max);
     let vectors = proptest::collection::vec(put_vector(), 8..24);
-    (members, trends, companies, links, vectors)
-        .prop_map(|(members, trends, companies, links, vectors)| {
-            [members, trends, companies, links, vectors].concat()
+    let terms = proptest::collection::vec(put_terms(), 8..24);
+    (members, trends, companies, links, vectors, terms)
+        .prop_map(|(members, trends, companies, links, vectors, terms)| {
+            [members, trends, companies, links, vectors, terms].concat()
         })
         .boxed()
 }

@@ -207,8 +207,28 @@ fn numbers_out_of_range_are_refused() {
 }
 
 #[test]
+fn walks_and_propagation_take_only_what_they_use() {
+    let walk = |fields: &str| format!("walk = {{ relations = [\"LIKES\"], {fields} }}");
+    let one_each = "one number above 0, at most 1024, for each relation";
+    check_range(9, &walk("weights = [1.0, 2.0]"), 9, "weights", "2.0", one_each);
+    check_range(9, &walk("weights = [0.0]"), 9, "weights", "0.0", one_each);
+    check_range(9, &walk("steps = [0.5, 1.5]"), 9, "steps", "1.5", "numbers from 0 to 1");
+    check_range(9, &walk("steps = [1.0, 0.0]"), 9, "steps", "0.0", "the last one above 0");
+    check_range(9, &walk("steps = [1.0], restart = 0.5"), 9, "restart", "0.5", "none beside");
+    check_range(9, &walk("degree_power = 0.5"), 9, "degree_power", "0.5", "none without");
+    check_range(9, &walk("steps = [1.0], degree_power = 1.5"), 9, "degree_power", "1.5", "from 0 to 1");
+    let filter = |fields: &str| format!("filter = {{ relation = \"KNOWS\", {fields} }}");
+    check_range(9, &filter("model = \"propagation\""), 9, "model", "propagation", "a `space` beside it");
+    check_range(9, &filter("model = \"rp3\", space = \"words\""), 9, "space", "words", "the signal's model");
+    let centered = filter("model = \"propagation\", space = \"words\", centered = true");
+    check_range(9, &centered, 9, "centered", "true", "false for a space of terms");
+    check_unknown(9, &filter("model = \"propagation\", space = \"pitch\""), "space", "pitch", "profile");
+    check_unknown(9, "terms = { space = \"story\" }", "space", "story", "words");
+}
+
+#[test]
 fn a_signal_has_exactly_one_kind_of_evidence() {
-    let expected = "exactly one of: shared, path, pattern, walk";
+    let expected = "exactly one of: shared, path, pattern, latent, walk";
     check_range(9, "", 6, "signals", "likes", expected);
     let two = "shared = { relation = \"LIKES\" }\noverlap = { attribute = \"tags\" }";
     check_range(9, two, 6, "signals", "likes", expected);
@@ -219,7 +239,7 @@ fn a_signal_has_exactly_one_kind_of_evidence() {
         6,
         "matching_only",
         "likes",
-        "shared, path and near",
+        "shared, path, near and terms",
     );
 }
 

@@ -180,6 +180,8 @@ impl LoadScript {
 pub struct ProjectionStatements {
     /// Quoted.
     schema: String,
+    /// Whether there is a view `affinity_outcomes`, which a platform may do without.
+    has_outcomes: bool,
 }
 
 /// Which rows of a projection view a statement reads.
@@ -187,9 +189,9 @@ pub struct ProjectionStatements {
 pub enum ProjectionRows {
     /// All of them.
     All,
-    /// Those of one anchor table, `$3`.
+    /// Those of one anchor table, `$4`.
     OfTable,
-    /// Those of some anchors of one table, `$3` and `$4` (`uuid[]`).
+    /// Those of some anchors of one table, `$4` and `$5` (`uuid[]`).
     OfAnchors,
 }
 
@@ -197,8 +199,8 @@ impl ProjectionRows {
     fn condition(self) -> &'static str {
         match self {
             Self::All => "",
-            Self::OfTable => " WHERE v.anchor_table = $3",
-            Self::OfAnchors => " WHERE v.anchor_table = $3 AND v.anchor_id = ANY($4)",
+            Self::OfTable => " WHERE v.anchor_table = $4",
+            Self::OfAnchors => " WHERE v.anchor_table = $4 AND v.anchor_id = ANY($5)",
         }
     }
 }
@@ -211,6 +213,7 @@ impl ProjectionStatements {
     pub async fn prepare(connection: &mut PgConnection, platform: &str) -> Result<Self, CatalogError> {
         let known = sqlx::query(
             "select p.schema_name::text as schema, quote_ident(p.schema_name) as quoted_schema,
+                    to_regclass(quote_ident(p.schema_name) || '.affinity_outcomes') is not null as has_outcomes,
                     array(select wanted from unnest(array['affinity_nodes', 'affinity_edges', 'affinity_texts']) wanted
                           where to_regclass(quote_ident(p.schema_name) || '.' || wanted) is null) as missing
              from affinity.platforms p where p.name = $1",
@@ -224,40 +227,48 @@ impl ProjectionStatements {
         let missing: Vec<String> = known.try_get("missing")?;
         match missing.into_iter().next() {
             Some(table) => Err(CatalogError::UnknownTable { schema: known.try_get("schema")?, table }),
-            None => Ok(Self { schema: known.try_get("quoted_schema")? }),
+            None => Ok(Self {
+                schema: known.try_get("quoted_schema")?,
+                has_outcomes: known.try_get("has_outcomes")?,
+            }),
         }
     }
 
-    /// Rows of `affinity_nodes`. `$1` and `$2` are declared and unused, so that all statements bind alike.
+    /// Rows of `affinity_nodes`. `$1` to `$3` are declared and unused, so that all statements bind alike.
     #[must_use]
     pub fn nodes(&self, rows: ProjectionRows) -> AssertSqlSafe<String> {
         AssertSqlSafe(format!(
             "SELECT v.kind, v.id, v.attributes::text AS attributes, v.audience, v.principals, v.anchor_table, \
-             v.anchor_id, $1::text, $2::text FROM {}.affinity_nodes v{}",
+             v.anchor_id, $1::text, $2::text, $3::text[] FROM {}.affinity_nodes v{}",
             self.schema,
             rows.condition()
         ))
     }
 
-    /// Rows of `affinity_edges`. `$1` and `$2` are declared and unused, so that all statements bind alike.
+    /// Rows of `affinity_edges`, and the feedback of platform `$1` on the matchers `$3` (`text[]`); `$2` is declared
+    /// and unused, so that all statements bind alike.
     #[must_use]
     pub fn edges(&self, rows: ProjectionRows) -> AssertSqlSafe<String> {
         AssertSqlSafe(format!(
             "SELECT v.relation, v.source, v.target, v.origin, v.weight, v.at, v.attributes::text AS attributes, \
-             v.audience, v.anchor_table, v.anchor_id, $1::text, $2::text FROM {}.affinity_edges v{}",
+             v.audience, v.anchor_table, v.anchor_id, $2::text FROM (\
+             SELECT relation, source, target, origin, weight, at, attributes, audience, anchor_table, anchor_id \
+             FROM {}.affinity_edges UNION ALL \
+             SELECT relation, source, target, origin, weight, at, attributes, audience, anchor_table, anchor_id \
+             FROM affinity.feedback_edges WHERE platform = $1 AND matcher = ANY($3)) v{}",
             self.schema,
             rows.condition()
         ))
     }
 
-    /// Rows of `affinity_texts` for platform `$1`, each with the vector that model `$2` made from that very text;
+    /// Rows of `affinity_texts` for platform `$1` (`$3` declared and unused), each with the vector that model `$2` made from that very text;
     /// the text itself comes only where there is none.
     #[must_use]
     pub fn texts(&self, rows: ProjectionRows) -> AssertSqlSafe<String> {
         // LIMIT keeps this a look-up per row: joined, a few texts could be matched against all vectors there are.
         AssertSqlSafe(format!(
             "SELECT v.kind, v.id, v.space, hashed.text_hash, known.vector, \
-             CASE WHEN known.vector IS NULL THEN v.text END AS text, v.audience, v.anchor_table, v.anchor_id \
+             CASE WHEN known.vector IS NULL THEN v.text END AS text, v.audience, v.anchor_table, v.anchor_id, $3::text[] AS unused \
              FROM {}.affinity_texts v \
              CROSS JOIN LATERAL (SELECT sha256(convert_to(v.text, 'UTF8')) AS text_hash) hashed \
              LEFT JOIN LATERAL (SELECT stored.vector FROM affinity.vectors stored \
@@ -265,6 +276,24 @@ impl ProjectionStatements {
              AND stored.model = $2 AND stored.text_hash = hashed.text_hash LIMIT 1) known ON true{}",
             self.schema,
             rows.condition()
+        ))
+    }
+
+    /// What became of past matches of matcher `$2` of platform `$1`, oldest first: `source`, `target`, `label`, `at`.
+    #[must_use]
+    pub fn outcomes(&self) -> AssertSqlSafe<String> {
+        let feedback = "SELECT source, target, label, at FROM affinity.feedback_outcomes \
+                        WHERE platform = $1 AND matcher = $2";
+        let own = match self.has_outcomes {
+            true => format!(
+                "SELECT source, target, label, at FROM {}.affinity_outcomes WHERE matcher = $2 UNION ALL ",
+                self.schema
+            ),
+            false => String::new(),
+        };
+        AssertSqlSafe(format!(
+            "SELECT source, target, label, at FROM ({own}{feedback}) o \
+             WHERE label IS NOT NULL AND at IS NOT NULL ORDER BY at, source, target, label"
         ))
     }
 

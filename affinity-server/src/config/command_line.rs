@@ -3,13 +3,16 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::error::ConfigError;
 use super::setting::{CONFIG, SETTINGS, Setting};
 use super::sources::Sources;
 use super::values::Config;
+use crate::batch::RecommendOptions;
 use crate::generation::GenerateOptions;
+use crate::learning::EvaluateOptions;
+use crate::matchers::MatcherName;
 
 const ABOUT: &str = "Explained matches of a live PostgreSQL database, over HTTP";
 
@@ -38,6 +41,29 @@ pub enum Task {
     InstallEmbeddings {
         /// The hub, from `HF_ENDPOINT`; without it the public one.
         endpoint: Option<String>,
+    },
+    /// Serve another version of a matcher.
+    Activate {
+        /// Which matcher.
+        matcher: MatcherName,
+        /// The version's hash.
+        version: String,
+    },
+    /// Serve the version of a matcher that was before.
+    Rollback {
+        /// Which matcher.
+        matcher: MatcherName,
+    },
+    /// Write the matches of many sources to a file.
+    Recommend(RecommendOptions),
+    /// Say how good a matcher was.
+    Evaluate(EvaluateOptions),
+    /// Learn the weights of a matcher from outcomes.
+    Fit(EvaluateOptions),
+    /// List the versions of a matcher.
+    Versions {
+        /// Which matcher.
+        matcher: MatcherName,
     },
 }
 
@@ -139,6 +165,15 @@ impl Invocation {
                 Task::InstallEmbeddings { endpoint: environment.get("HF_ENDPOINT").cloned() }
             }
             Some(("generate", matches)) => Task::Generate(generate_options(matches, directory)),
+            Some(("activate", matches)) => Task::Activate {
+                matcher: matcher_name(matches),
+                version: matches.get_one::<String>("version").cloned().unwrap_or_default(),
+            },
+            Some(("rollback", matches)) => Task::Rollback { matcher: matcher_name(matches) },
+            Some(("recommend", matches)) => Task::Recommend(recommend_options(matches, directory)),
+            Some(("evaluate", matches)) => Task::Evaluate(evaluate_options(matches, directory, "evaluation")),
+            Some(("fit", matches)) => Task::Fit(evaluate_options(matches, directory, "fit")),
+            Some(("versions", matches)) => Task::Versions { matcher: matcher_name(matches) },
             _ => Task::Serve,
         };
         let config = Sources::gather(flags(&matches), environment, directory)
@@ -172,6 +207,65 @@ fn command() -> Command {
                 ),
         )
         .subcommand(
+            Command::new("activate")
+                .about("Serve a version of a matcher, such as one that a fit made")
+                .arg(matcher_argument())
+                .arg(Arg::new("version").required(true).value_name("VERSION").help("Its hash, as \"versions\" lists it"))
+                .after_help("Running servers of the database follow at once; \"rollback\" undoes it."),
+        )
+        .subcommand(
+            Command::new("rollback")
+                .about("Serve the version of a matcher that was served before the present one")
+                .arg(matcher_argument()),
+        )
+        .subcommand(
+            Command::new("recommend")
+                .about("Write matches of many sources as CSV, the same as the server gives one by one")
+                .arg(matcher_argument())
+                .arg(
+                    Arg::new("all")
+                        .long("all")
+                        .action(ArgAction::SetTrue)
+                        .required_unless_present("source")
+                        .conflicts_with("source")
+                        .help("For everyone"),
+                )
+                .arg(
+                    Arg::new("source")
+                        .long("source")
+                        .value_name("ID")
+                        .action(ArgAction::Append)
+                        .help("For this one; may be repeated"),
+                )
+                .arg(
+                    Arg::new("limit")
+                        .long("limit")
+                        .value_name("N")
+                        .value_parser(clap::value_parser!(usize))
+                        .help("Matches per source [default: the matcher's]"),
+                )
+                .arg(
+                    Arg::new("out")
+                        .long("out")
+                        .value_name("FILE.csv")
+                        .value_parser(clap::value_parser!(PathBuf))
+                        .help("Where to write [default: standard output]"),
+                ),
+        )
+        .subcommand(past_command(
+            "evaluate",
+            "Say how good a matcher was, by what became of past matches, against popularity, each signal alone and the weights before",
+        ))
+        .subcommand(
+            past_command("fit", "Learn a matcher's weights and probabilities from what became of past matches").after_help(
+                "The new version is kept and not served: \"activate\" serves it. With too few outcomes, or weights that \
+                 would not be better beyond noise, it says so, changes nothing, and ends as a success.",
+            ),
+        )
+        .subcommand(
+            Command::new("versions").about("List the versions of a matcher, newest first").arg(matcher_argument()),
+        )
+        .subcommand(
             Command::new("generate")
                 .about("Make a believable world of a platform, in the empty database or as CSV files")
                 .arg(Arg::new("platform").required(true).value_name("PLATFORM").help("Whose world"))
@@ -188,6 +282,43 @@ fn command() -> Command {
         )
 }
 
+/// A command that looks at past decisions.
+fn past_command(name: &'static str, about: &'static str) -> Command {
+    Command::new(name)
+        .about(about)
+        .arg(matcher_argument())
+        .arg(
+            Arg::new("folds")
+                .long("folds")
+                .value_name("N")
+                .default_value("4")
+                .value_parser(clap::value_parser!(u64).range(1..=100))
+                .help("Cuts in time, after each of which decisions are looked at"),
+        )
+        .arg(
+            Arg::new("out")
+                .long("out")
+                .value_name("FILE.html")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Where to write the report [default: <PLATFORM>-<MATCHER>-evaluation.html or -fit.html here]"),
+        )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the report as JSON"))
+}
+
+fn matcher_argument() -> Arg {
+    Arg::new("matcher")
+        .required(true)
+        .value_name("PLATFORM/MATCHER")
+        .value_parser(clap::value_parser!(MatcherName))
+        .help("Which matcher")
+}
+
+/// The argument of [`matcher_argument`], which is required.
+fn matcher_name(matches: &ArgMatches) -> MatcherName {
+    let given = matches.get_one::<MatcherName>("matcher").cloned();
+    given.unwrap_or_else(|| MatcherName { platform: String::new(), matcher: String::new() })
+}
+
 fn number(name: &'static str, placeholder: &'static str, default: &'static str, help: &'static str) -> Arg {
     let parser = clap::value_parser!(u64);
     Arg::new(name).long(name).value_name(placeholder).default_value(default).value_parser(parser).help(help)
@@ -199,6 +330,28 @@ fn generate_options(matches: &ArgMatches, directory: &Path) -> GenerateOptions {
         platform: matches.get_one::<String>("platform").cloned().unwrap_or_default(),
         members: number("members"),
         seed: number("seed"),
+        out: matches.get_one::<PathBuf>("out").map(|out| directory.join(out)),
+    }
+}
+
+/// `kind` ends the default report's name.
+fn evaluate_options(matches: &ArgMatches, directory: &Path, kind: &str) -> EvaluateOptions {
+    let matcher = matcher_name(matches);
+    let default = || PathBuf::from(format!("{}-{}-{kind}.html", matcher.platform, matcher.matcher));
+    let folds = matches.get_one::<u64>("folds").copied().unwrap_or(1);
+    EvaluateOptions {
+        folds: usize::try_from(folds).unwrap_or(usize::MAX),
+        out: directory.join(matches.get_one::<PathBuf>("out").cloned().unwrap_or_else(default)),
+        json: matches.get_flag("json"),
+        matcher,
+    }
+}
+
+fn recommend_options(matches: &ArgMatches, directory: &Path) -> RecommendOptions {
+    RecommendOptions {
+        matcher: matcher_name(matches),
+        sources: matches.get_many("source").into_iter().flatten().cloned().collect(),
+        limit: matches.get_one("limit").copied(),
         out: matches.get_one::<PathBuf>("out").map(|out| directory.join(out)),
     }
 }

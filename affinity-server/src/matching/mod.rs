@@ -5,7 +5,10 @@ mod pool; // where queries run, behind a bounded queue
 mod wire; // what clients send
 mod problems; // what goes wrong, as problem documents
 mod offer; // what is served, for those who choose
+mod feedback; // what people say of matches
 mod service; // from a request to an answer
+mod batch; // many sources in one request
+mod assign; // many sources and targets under capacities
 mod routes;
 
 pub use self::hosted::{Hosted, Platforms};
@@ -13,4 +16,5 @@ pub use self::offer::{MatcherOffer, PlatformOffer};
 pub use self::pool::{PoolError, ScoringPool};
 pub use self::routes::routes;
 pub use self::service::Matching;
+pub(crate) use self::service::{node_viewer, this_second};
 pub(crate) use self::wire::MatchParams;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use affinity_core::Scratch;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::MatchingConfig;
 
@@ -83,7 +83,38 @@ impl ScoringPool {
         work: impl FnOnce(&mut Scratch, &Arc<AtomicBool>) -> T + Send + 'static,
     ) -> Result<T, PoolError> {
         let full = PoolError::Full { capacity: self.capacity };
-        let _admitted = self.admitted.try_acquire().map_err(|_| full)?;
+        let admitted = self.admitted.try_acquire().map_err(|_| full)?;
+        self.run_admitted(admitted, self.deadline, work).await
+    }
+
+    /// What a query may take.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// As [`Self::run`], but waits for a place in the queue, from which on it has `deadline`: for long work, and for
+    /// callers that ask for no more meanwhile.
+    ///
+    /// # Errors
+    /// [`PoolError`] when the deadline passes or the work panics.
+    pub async fn run_in_turn<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        work: impl FnOnce(&mut Scratch, &Arc<AtomicBool>) -> T + Send + 'static,
+    ) -> Result<T, PoolError> {
+        let closed = PoolError::Full { capacity: self.capacity }; // never: nobody closes it
+        let admitted = self.admitted.acquire().await.map_err(|_| closed)?;
+        self.run_admitted(admitted, deadline, work).await
+    }
+
+    async fn run_admitted<T: Send + 'static>(
+        &self,
+        _admitted: SemaphorePermit<'_>,
+        deadline: Duration,
+        work: impl FnOnce(&mut Scratch, &Arc<AtomicBool>) -> T + Send + 'static,
+    ) -> Result<T, PoolError> {
+        let full = PoolError::Full { capacity: self.capacity };
         let cancel = Arc::new(AtomicBool::new(false));
         let _guard = CancelOnDrop(Arc::clone(&cancel));
         let run = async {
@@ -98,9 +129,7 @@ impl ScoringPool {
             });
             done.await.map_err(|_| PoolError::Panicked)
         };
-        tokio::time::timeout(self.deadline, run)
-            .await
-            .unwrap_or(Err(PoolError::Deadline { after: self.deadline }))
+        tokio::time::timeout(deadline, run).await.unwrap_or(Err(PoolError::Deadline { after: deadline }))
     }
 }
 

@@ -27,6 +27,7 @@ impl From<QueryError> for Problem {
                 bad("too_many").expected(format!("at most {max}"), got.to_string())
             }
             QueryError::Vector(_) => bad("bad_vector"),
+            QueryError::NotInGraph { .. } => bad("not_in_graph"),
             QueryError::Condition(_) => bad("bad_condition"),
             QueryError::Cancelled => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "cancelled", detail).retry_after_seconds(1)

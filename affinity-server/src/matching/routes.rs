@@ -2,23 +2,29 @@
 
 use std::sync::Arc;
 
-use affinity_core::{Answer, Explanation};
+use affinity_core::{Answer, Explanation, WhyNot};
 use axum::extract::State;
-use axum::routing::get;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
+use super::feedback::Recorded;
 use super::service::Matching;
-use super::wire::{MatchBody, MatchParams};
+use super::wire::{AssignBody, FeedbackBody, MatchBody, MatchParams};
 use crate::problem::{JsonBody, PathParts, Problem, QueryString};
 
 /// The routes below `/match`.
 pub fn routes() -> Router<Arc<Matching>> {
     Router::new()
         .route("/match/{platform}", get(list_matchers))
-        .route("/match/{platform}/{matcher}", axum::routing::post(recommend_for))
+        .route("/match/{platform}/{matcher}", post(recommend_for))
+        .route("/match/{platform}/{matcher}/assign", post(assign))
+        .route("/match/{platform}/{matcher}/feedback", post(take_feedback))
         .route("/match/{platform}/{matcher}/{id}", get(recommend))
         .route("/match/{platform}/{matcher}/{id}/explain/{target}", get(explain))
+        .route("/match/{platform}/{matcher}/{id}/why-not/{target}", get(why_not))
 }
 
 async fn list_matchers(
@@ -39,9 +45,13 @@ async fn recommend(
 async fn recommend_for(
     State(matching): State<Arc<Matching>>,
     PathParts((platform, matcher)): PathParts<(String, String)>,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<MatchBody>,
-) -> Result<Json<Answer>, Problem> {
-    matching.recommend_for(&platform, &matcher, body).await.map(Json)
+) -> Result<Response, Problem> {
+    if body.sources.is_some() {
+        return matching.recommend_many(&platform, &matcher, body, &headers);
+    }
+    Ok(Json(matching.recommend_for(&platform, &matcher, body).await?).into_response())
 }
 
 async fn explain(
@@ -50,4 +60,29 @@ async fn explain(
     QueryString(params): QueryString<MatchParams>,
 ) -> Result<Json<Explanation>, Problem> {
     matching.explain(&platform, &matcher, (&id, &target), &params).await.map(Json)
+}
+
+async fn why_not(
+    State(matching): State<Arc<Matching>>,
+    PathParts((platform, matcher, id, target)): PathParts<(String, String, String, String)>,
+    QueryString(params): QueryString<MatchParams>,
+) -> Result<Json<WhyNot>, Problem> {
+    matching.why_not(&platform, &matcher, (&id, &target), &params).await.map(Json)
+}
+
+async fn assign(
+    State(matching): State<Arc<Matching>>,
+    PathParts((platform, matcher)): PathParts<(String, String)>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<AssignBody>,
+) -> Result<Response, Problem> {
+    matching.assign(&platform, &matcher, body, &headers).await
+}
+
+async fn take_feedback(
+    State(matching): State<Arc<Matching>>,
+    PathParts((platform, matcher)): PathParts<(String, String)>,
+    JsonBody(body): JsonBody<FeedbackBody>,
+) -> Result<(StatusCode, Json<Recorded>), Problem> {
+    Ok((StatusCode::CREATED, Json(matching.take_feedback(&platform, &matcher, body).await?)))
 }

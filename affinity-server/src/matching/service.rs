@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use affinity_core::{
-    AdHocSource, Answer, Engine, Explanation, Key, Link, NodeRef, Observer, Query, QueryError, Scratch,
-    Timestamp, Viewer,
+    AdHocSource, Answer, Engine, Explanation, Key, KindId, Link, Matcher, NodeRef, Observer, Query,
+    QueryError, Scratch, Timestamp, TwoSidedQuery, Viewer, WhyNot,
 };
 use axum::http::StatusCode;
 use chrono::{DateTime, SubsecRound, Utc};
@@ -28,7 +28,7 @@ const TEXTS_MAX: usize = 16;
 #[derive(Debug)]
 pub struct Matching {
     platforms: Platforms,
-    pool: ScoringPool,
+    pub(super) pool: ScoringPool,
     embedder: Arc<Embedder>,
 }
 
@@ -68,7 +68,7 @@ impl Matching {
         self.platforms.iter().map(|(name, hosted)| PlatformOffer::of(name, &hosted.engine())).collect()
     }
 
-    fn hosted(&self, platform: &str) -> Result<&Hosted, Problem> {
+    pub(super) fn hosted(&self, platform: &str) -> Result<&Hosted, Problem> {
         self.platforms.get(platform).ok_or_else(|| {
             Problem::new(StatusCode::NOT_FOUND, "unknown_platform", format!("no platform \"{platform}\""))
                 .allowed(self.platforms.keys().cloned())
@@ -109,10 +109,7 @@ impl Matching {
         limit: usize,
     ) -> Result<Vec<NodeRef>, Problem> {
         let engine = self.hosted(platform)?.engine();
-        let Some(known) = engine.matchers().get(matcher) else {
-            let allowed = engine.matchers().keys().cloned().collect();
-            return Err(QueryError::UnknownName { what: "matcher", got: matcher.to_string(), allowed }.into());
-        };
+        let known = matcher_of(&engine, matcher)?;
         let (kind, text) = (known.from_kind(), text.to_string());
         // Looks at every node of the kind, so it runs where queries run.
         let found = self.pool.run(move |_, _| match text.as_str() {
@@ -130,31 +127,27 @@ impl Matching {
         body: MatchBody,
     ) -> Result<Answer, Problem> {
         let Serving { engine, embedder } = self.hosted(platform)?.serving(&self.embedder);
-        let params = MatchParams {
-            limit: body.limit,
-            as_of: body.as_of,
-            evidence: body.evidence,
-            include: body.include,
+        let Some(source) = &body.source else {
+            let detail = "a request has a \"source\" or a list of \"sources\"";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_source", detail));
         };
-        let mut query = match &body.source.id {
+        let query = match &source.id {
             Some(id) => {
-                let described = SourceBody { id: None, ..body.source.clone() };
+                let described = SourceBody { id: None, ..source.clone() };
                 if described.is_described() {
                     let detail = "a source is either an id or a description, not both";
                     return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_source", detail));
                 }
-                node_query(&engine, matcher, id, &params)?
+                node_query(&engine, matcher, id, &body.params())?
             }
             None => {
-                let source = Self::described(&engine, &embedder, matcher, body.source).await?;
+                let described = Self::described(&engine, &embedder, matcher, source.clone()).await?;
                 // Whoever asks may read what any member may.
-                with_params(Query::ad_hoc(matcher, source).viewer(Viewer::Member([].into())), &params)?
+                let query = Query::ad_hoc(matcher, described).viewer(Viewer::Member([].into()));
+                with_params(query, &body.params())?
             }
         };
-        query.filters = body.filters;
-        query.weights = body.weights;
-        query.excluded = body.exclude.iter().map(|id| key_of(id)).collect();
-        self.run(engine, query).await
+        self.run(engine, body.bend(query)).await
     }
 
     /// Why one target scores what it scores.
@@ -174,6 +167,23 @@ impl Matching {
         Ok(explained.await??)
     }
 
+    /// Why one target is not among the matches, and the smallest change that would let it in.
+    pub(super) async fn why_not(
+        &self,
+        platform: &str,
+        matcher: &str,
+        (id, target): (&str, &str),
+        params: &MatchParams,
+    ) -> Result<WhyNot, Problem> {
+        let engine = self.hosted(platform)?.engine();
+        let (mut query, target) = (node_query(&engine, matcher, id, params)?, key_of(target));
+        let found = self.pool.run(move |_, cancel| {
+            query.cancel = Some(Arc::clone(cancel));
+            engine.why_not(&query, &target)
+        });
+        Ok(found.await??)
+    }
+
     async fn run(&self, engine: Arc<Engine>, query: Query) -> Result<Answer, Problem> {
         let answer = self.pool.run(move |scratch, cancel| recommend(&engine, query, scratch, cancel)).await?;
         Ok(answer?)
@@ -185,10 +195,7 @@ impl Matching {
         matcher: &str,
         body: SourceBody,
     ) -> Result<AdHocSource, Problem> {
-        let Some(known) = engine.matchers().get(matcher) else {
-            let allowed = engine.matchers().keys().cloned().collect();
-            return Err(QueryError::UnknownName { what: "matcher", got: matcher.to_string(), allowed }.into());
-        };
+        let known = matcher_of(engine, matcher)?;
         let declared = &engine.schema().kinds()[known.from_kind().index()].attributes;
         let mut attributes = BTreeMap::new();
         for (name, value) in body.attributes {
@@ -229,6 +236,36 @@ impl Matching {
     }
 }
 
+/// A matcher by name.
+pub(super) fn matcher_of<'a>(engine: &'a Engine, name: &str) -> Result<&'a Matcher, QueryError> {
+    engine.matchers().get(name).ok_or_else(|| QueryError::UnknownName {
+        what: "matcher",
+        got: name.to_string(),
+        allowed: engine.matchers().keys().cloned().collect(),
+    })
+}
+
+impl MatchBody {
+    pub(super) fn params(&self) -> MatchParams {
+        MatchParams {
+            limit: self.limit,
+            as_of: self.as_of.clone(),
+            evidence: self.evidence,
+            include: self.include,
+            two_sided: self.two_sided,
+            way_back: self.way_back.clone(),
+        }
+    }
+
+    /// The query with what the body asks for besides its source.
+    pub(super) fn bend(&self, mut query: Query) -> Query {
+        query.filters.clone_from(&self.filters);
+        query.weights.clone_from(&self.weights);
+        query.excluded = self.exclude.iter().map(|id| key_of(id)).collect();
+        query
+    }
+}
+
 impl SourceBody {
     fn is_described(&self) -> bool {
         self.name.is_some()
@@ -240,7 +277,7 @@ impl SourceBody {
 }
 
 /// A key as clients write it: UUIDs in either case.
-fn key_of(id: &str) -> Key {
+pub(super) fn key_of(id: &str) -> Key {
     uuid::Uuid::try_parse(id).map_or_else(|_| Key::from(id), |id| Key::from(id.hyphenated().to_string()))
 }
 
@@ -254,7 +291,7 @@ fn link(body: LinkBody) -> Result<Link, Problem> {
     })
 }
 
-fn time_of(field: &str, text: &str) -> Result<Timestamp, Problem> {
+pub(super) fn time_of(field: &str, text: &str) -> Result<Timestamp, Problem> {
     let time = DateTime::parse_from_rfc3339(text).map_err(|_| {
         Problem::new(StatusCode::BAD_REQUEST, "bad_time", format!("\"{field}\" is not a time"))
             .expected("a time as in RFC 3339, such as 2026-01-31T12:00:00Z", text)
@@ -263,25 +300,47 @@ fn time_of(field: &str, text: &str) -> Result<Timestamp, Problem> {
 }
 
 /// A query for a node, asked by the node itself: until people sign in here, a source sees what it may see.
-fn node_query(engine: &Engine, matcher: &str, id: &str, params: &MatchParams) -> Result<Query, Problem> {
+pub(super) fn node_query(
+    engine: &Engine,
+    matcher: &str,
+    id: &str,
+    params: &MatchParams,
+) -> Result<Query, Problem> {
     let key = key_of(id);
-    let kind = engine.matchers().get(matcher).map(affinity_core::Matcher::from_kind);
-    let principals = kind.map_or_else(Vec::new, |kind| engine.principals(kind, &key));
-    with_params(Query::new(matcher, key).viewer(Viewer::Member(principals.into_iter().collect())), params)
+    let viewer = node_viewer(engine, matcher_of(engine, matcher)?.from_kind(), &key);
+    with_params(Query::new(matcher, key).viewer(viewer), params)
+}
+
+/// A node as who is asking.
+pub(crate) fn node_viewer(engine: &Engine, kind: KindId, key: &Key) -> Viewer {
+    Viewer::Member(engine.principals(kind, key).into_iter().collect())
 }
 
 fn with_params(mut query: Query, params: &MatchParams) -> Result<Query, Problem> {
     query.limit = params.limit;
     query.as_of = match &params.as_of {
         Some(text) => time_of("as_of", text)?,
-        // Whole seconds, so that the answers of one second can be the same bytes.
-        None => Timestamp::from_micros(Utc::now().trunc_subsecs(0).timestamp_micros()),
+        None => this_second(),
+    };
+    query.two_sided = match (params.two_sided, &params.way_back) {
+        (Some(combine), way_back) => Some(TwoSidedQuery { combine, way_back: way_back.clone() }),
+        (None, None) => None,
+        (None, Some(_)) => {
+            let detail = "\"way_back\" goes with \"two_sided\"";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail)
+                .expected("two_sided=harmonic, geometric or product", "way_back alone"));
+        }
     };
     query.with_attributes = params.include == Some(Include::Attributes);
     if let Some(evidence) = params.evidence {
         query.evidence_max = evidence;
     }
     Ok(query)
+}
+
+/// Now, in whole seconds, so that the answers of one second can be the same bytes.
+pub(crate) fn this_second() -> Timestamp {
+    Timestamp::from_micros(Utc::now().trunc_subsecs(0).timestamp_micros())
 }
 
 /// Measures the stages of one request.
@@ -299,7 +358,7 @@ impl Observer for Stopwatch {
     }
 }
 
-fn recommend(
+pub(super) fn recommend(
     engine: &Engine,
     mut query: Query,
     scratch: &mut Scratch,

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use affinity_core::{EngineError, Matcher};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -26,6 +27,10 @@ pub(super) enum Command {
     Rebuild(oneshot::Sender<Result<(), ProjectionError>>),
     /// Go on by another embedding model, whose vectors are there.
     Switch(Box<(Projector, SnapshotFiles)>, oneshot::Sender<Result<(), ProjectionError>>),
+    /// Follow now, and say when what was committed before is published.
+    CatchUp(oneshot::Sender<Result<(), ProjectionError>>),
+    /// Answer by these matchers from now on.
+    Matchers(Vec<Matcher>, oneshot::Sender<Result<(), EngineError>>),
     /// Save and end.
     Stop,
 }
@@ -101,6 +106,14 @@ impl Follower {
                         let _ = reply.send(switched);
                         continue;
                     }
+                    Some(Command::CatchUp(reply)) => {
+                        let _ = reply.send(self.step().await); // as above
+                        continue;
+                    }
+                    Some(Command::Matchers(matchers, reply)) => {
+                        let _ = reply.send(self.answer_by(matchers).await); // as above
+                        continue;
+                    }
                     Some(Command::Stop) | None => break,
                 },
                 // While the database fails, its notifications must not shorten the pause.
@@ -159,8 +172,9 @@ impl Follower {
     /// Reads the views anew by another projector and publishes the result; from then on it is the one that follows.
     async fn switch(
         &mut self,
-        (projector, files): (Projector, SnapshotFiles),
+        (mut projector, files): (Projector, SnapshotFiles),
     ) -> Result<(), ProjectionError> {
+        projector.matchers.clone_from(&self.projector.matchers);
         let began = Instant::now();
         let (projection, step) = projector.project_all().await?;
         ServingModel::record(&projector.pool, &projector.platform, &projector.embedder).await?;
@@ -170,9 +184,40 @@ impl Follower {
         (self.projector, self.projection, self.files) = (projector, projection, files);
         self.pace = Pace::new(Kept::Nothing);
         self.health().succession = None;
+        self.show();
         self.publish(began, step);
         self.save_when_due().await;
         self.projector.forget_other_models().await
+    }
+
+    /// The engine with other matchers, unless it has these already.
+    async fn answer_by(&mut self, matchers: Vec<Matcher>) -> Result<(), EngineError> {
+        let served = self.projection.engine.matchers();
+        let is_same = |matcher: &Matcher| {
+            served.get(matcher.name()).is_some_and(|served| served.version() == matcher.version())
+        };
+        if matchers.len() == served.len() && matchers.iter().all(is_same) {
+            return Ok(());
+        }
+        let (engine, next) = (Arc::clone(&self.projection.engine), matchers.clone());
+        // Matchers that ask for statistics of their own have them fitted, which takes a while.
+        let made = tokio::task::spawn_blocking(move || engine.with_matchers(next)).await;
+        let made = match made {
+            Ok(made) => made?,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return Ok(()), // the runtime is ending
+        };
+        self.projection.engine = Arc::new(made);
+        self.projector.matchers = matchers;
+        self.show();
+        self.pace.changes_since_save += 1;
+        Ok(())
+    }
+
+    /// What there is becomes what readers load.
+    fn show(&self) {
+        let embedder = Arc::clone(&self.projector.embedder);
+        self.handle.publish(Serving { engine: self.projection.published(), embedder });
     }
 
     /// Shows a step to readers. Everything committed before `began` is in it.
@@ -180,8 +225,7 @@ impl Follower {
         let Step { change_count, failure } = step;
         let was_failing = self.health().embedding_failure.is_some();
         if change_count > 0 || was_failing != (failure.is_some() || !self.projection.owing.is_empty()) {
-            let embedder = Arc::clone(&self.projector.embedder);
-            self.handle.publish(Serving { engine: self.projection.published(), embedder });
+            self.show();
         }
         if change_count > 0 {
             self.pace.changes_since_save += change_count;

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use affinity_core::{Engine, Matcher, Schema, Verification};
+use affinity_core::{Change, Engine, EngineError, Matcher, Schema, Verification};
 use sqlx::PgPool;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -14,7 +14,7 @@ use super::projector::{Projection, Projector, Retry};
 use super::read::check_projection;
 use super::snapshot_files::{SnapshotFiles, origin};
 use super::status::{Health, LiveStatus, with_causes};
-use super::succession::{ServingModel, Succession, SuccessionStatus, Successor};
+use super::succession::{ServingModel, Succession, SuccessionStatus};
 use crate::catalog::ProjectionStatements;
 use crate::embedding::Embedder;
 
@@ -78,17 +78,13 @@ impl LiveSettings {
 /// ```
 #[derive(Debug)]
 pub struct LiveEngine {
+    pool: PgPool,
     handle: Arc<EngineHandle>,
     health: Arc<Mutex<Health>>,
     commands: mpsc::Sender<Command>,
     follower: JoinHandle<()>,
     listener: JoinHandle<()>,
     succession: Option<JoinHandle<()>>,
-    /// What the projector of a successor takes over.
-    pool: PgPool,
-    platform: String,
-    statements: ProjectionStatements,
-    folder: PathBuf,
 }
 
 impl LiveEngine {
@@ -98,26 +94,12 @@ impl LiveEngine {
     /// [`ProjectionError::NotFollowed`] for a platform whose views the feed cannot follow; others when the database
     /// fails or holds what the schema does not allow.
     pub async fn start(parts: LiveParts) -> Result<Self, ProjectionError> {
-        let LiveParts { pool, schema, matchers, embedder, settings } = parts;
-        let platform = schema.name().to_string();
-        let mut connection = pool.acquire().await.map_err(ProjectionError::database("be reached"))?;
-        let statements = ProjectionStatements::prepare(&mut connection, &platform).await?;
-        drop(connection);
-        check_projection(&pool, &platform).await?;
-        let origin = origin(&pool, &platform, &schema, embedder.model()).await?;
-        let files = SnapshotFiles { folder: settings.folder.clone(), origin };
+        let (projector, files, settings) = prepare(parts).await?;
+        let (pool, platform) = (projector.pool.clone(), projector.platform.clone());
 
         // Listening begins before the first look, so that no commit falls between the two.
         let wake = Arc::new(Notify::new());
         let listener = tokio::spawn(listen(pool.clone(), platform.clone(), Arc::clone(&wake)));
-        let projector = Projector {
-            pool: pool.clone(),
-            platform: platform.clone(),
-            statements: statements.clone(),
-            schema,
-            matchers,
-            embedder: Arc::clone(&embedder),
-        };
         let (projection, kept) = match first_projection(&projector, &files).await {
             Ok(first) => first,
             Err(error) => {
@@ -125,11 +107,11 @@ impl LiveEngine {
                 return Err(error);
             }
         };
+        let embedder = Arc::clone(&projector.embedder);
         if let Err(error) = ServingModel::record(&pool, &platform, &embedder).await {
             listener.abort();
             return Err(error);
         }
-        let folder = settings.folder.clone();
         let handle = Arc::new(EngineHandle::new(Serving { engine: projection.published(), embedder }));
         let health = Arc::new(Mutex::new(Health::new(projection.position.clone())));
         let (commands, inbox) = mpsc::channel(8);
@@ -148,46 +130,22 @@ impl LiveEngine {
             pace: Pace::new(kept),
         };
         let follower = tokio::spawn(follower.run());
-        let succession = None;
-        Ok(Self {
-            handle,
-            health,
-            commands,
-            follower,
-            listener,
-            succession,
-            pool,
-            platform,
-            statements,
-            folder,
-        })
+        Ok(Self { pool, handle, health, commands, follower, listener, succession: None })
     }
 
-    /// Embeds every text by the successor's model in the background while answers go on as before, then replaces the
-    /// engine in one swap. [`Self::status`] says how far that is. A server that ends before goes on at the next call.
+    /// Embeds every text by the model of `next` in the background while answers go on as before, then replaces the
+    /// engine in one swap; the matchers stay those that are served then. [`Self::status`] says how far that is. When
+    /// the server ends before, the next call goes on.
     ///
     /// # Errors
-    /// [`ProjectionError::Database`] when it cannot be reached.
-    pub async fn switch_to(&mut self, successor: Successor) -> Result<(), ProjectionError> {
-        let Successor { schema, matchers, embedder } = successor;
-        let origin = origin(&self.pool, &self.platform, &schema, embedder.model()).await?;
-        let (pool, platform) = (self.pool.clone(), self.platform.clone());
-        let model = embedder.model().to_owned();
+    /// As [`Self::start`].
+    pub async fn switch_to(&mut self, next: LiveParts) -> Result<(), ProjectionError> {
+        let (projector, files, _) = prepare(next).await?;
+        let model = projector.embedder.model().to_owned();
         self.health.lock().unwrap_or_else(PoisonError::into_inner).succession =
             Some(SuccessionStatus { model, done: 0, total: 0, failure: None });
-        let succession = Succession {
-            projector: Projector {
-                pool,
-                platform,
-                statements: self.statements.clone(),
-                schema,
-                matchers,
-                embedder,
-            },
-            files: SnapshotFiles { folder: self.folder.clone(), origin },
-            health: Arc::clone(&self.health),
-            commands: self.commands.clone(),
-        };
+        let (health, commands) = (Arc::clone(&self.health), self.commands.downgrade());
+        let succession = Succession { projector, files, health, commands };
         if let Some(before) = self.succession.replace(tokio::spawn(succession.run())) {
             before.abort();
         }
@@ -198,6 +156,35 @@ impl LiveEngine {
     #[must_use]
     pub fn serving(&self) -> Serving {
         self.handle.serving()
+    }
+
+    /// The database that it follows.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The engine as the database has it now, without following it further: for work that ends.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn read_once(parts: LiveParts) -> Result<Arc<Engine>, ProjectionError> {
+        let (projector, files, _) = prepare(parts).await?;
+        let (projection, _) = first_projection(&projector, &files).await?;
+        Ok(projection.published())
+    }
+
+    /// All that the database says now, as changes to an empty engine, for work that builds engines of its own.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; texts that cannot be embedded are only logged.
+    pub async fn read_changes(parts: LiveParts) -> Result<Vec<Change>, ProjectionError> {
+        let (projector, ..) = prepare(parts).await?;
+        let (changes, failure) = projector.changes().await?;
+        if let Some(failure) = &failure {
+            tracing::warn!("texts could not be embedded: {}", with_causes(failure));
+        }
+        Ok(changes)
     }
 
     /// The newest version.
@@ -224,6 +211,22 @@ impl LiveEngine {
         answer.await.map_err(|_| ProjectionError::Stopped)?
     }
 
+    /// Waits until what was committed before is in [`Self::load`].
+    ///
+    /// # Errors
+    /// As [`Self::rebuild`]: the database cannot be followed just now.
+    pub async fn catch_up(&self) -> Result<(), ProjectionError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::CatchUp(reply)).await.map_err(|_| ProjectionError::Stopped)?;
+        answer.await.map_err(|_| ProjectionError::Stopped)?
+    }
+
+    /// What replaces the matchers of this engine while it runs.
+    #[must_use]
+    pub fn matcher_setter(&self) -> MatcherSetter {
+        MatcherSetter { commands: self.commands.downgrade() }
+    }
+
     /// Stops following the database and saves a snapshot if anything changed since the last.
     pub async fn stop(mut self) {
         if let Some(succession) = self.succession.take() {
@@ -233,6 +236,30 @@ impl LiveEngine {
         let _ = self.commands.send(Command::Stop).await;
         if let Err(error) = (&mut self.follower).await {
             tracing::error!("following the database ended early: {error}");
+        }
+    }
+}
+
+/// Replaces the matchers of a live engine; it does not keep the engine running.
+#[derive(Clone, Debug)]
+pub struct MatcherSetter {
+    commands: mpsc::WeakSender<Command>,
+}
+
+impl MatcherSetter {
+    /// Has the engine answer by `matchers`; false once the engine is stopped.
+    ///
+    /// # Errors
+    /// [`EngineError`] when they do not go together; the engine keeps those it has.
+    pub async fn set(&self, matchers: Vec<Matcher>) -> Result<bool, EngineError> {
+        let Some(commands) = self.commands.upgrade() else { return Ok(false) };
+        let (reply, answer) = oneshot::channel();
+        if commands.send(Command::Matchers(matchers, reply)).await.is_err() {
+            return Ok(false);
+        }
+        match answer.await {
+            Ok(set) => set.map(|()| true),
+            Err(_) => Ok(false),
         }
     }
 }
@@ -255,6 +282,19 @@ async fn verify(platform: String, engine: Arc<Engine>, commands: mpsc::Sender<Co
         // An error means that nobody follows any more, and so nobody reads either.
         let _ = commands.send(Command::Rebuild(reply)).await;
     }
+}
+
+/// What makes engines of these parts, once the database has confirmed that it can be followed.
+async fn prepare(parts: LiveParts) -> Result<(Projector, SnapshotFiles, LiveSettings), ProjectionError> {
+    let LiveParts { pool, schema, matchers, embedder, settings } = parts;
+    let platform = schema.name().to_string();
+    let mut connection = pool.acquire().await.map_err(ProjectionError::database("be reached"))?;
+    let statements = ProjectionStatements::prepare(&mut connection, &platform).await?;
+    drop(connection);
+    check_projection(&pool, &platform).await?;
+    let origin = origin(&pool, &platform, &schema, embedder.model()).await?;
+    let files = SnapshotFiles { folder: settings.folder.clone(), origin };
+    Ok((Projector { pool, platform, statements, schema, matchers, embedder }, files, settings))
 }
 
 /// Where following begins, and how that was found.

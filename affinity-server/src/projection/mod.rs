@@ -7,6 +7,7 @@
 mod error;
 mod position; // how far in the change feed
 mod entry; // what rows are about, and which row gave them
+mod feedback; // relations beside the platform's own
 mod row; // rows of the views, checked
 mod read; // the views, as one snapshot of the database sees them
 mod ledger; // what each anchor gave
@@ -23,13 +24,14 @@ mod live; // all of the above, running
 
 pub use self::entry::{Anchor, Entry, Fingerprint, Given};
 pub use self::error::ProjectionError;
+pub use self::feedback::FEEDBACK_RELATION_PREFIX;
 pub use self::handle::{EngineHandle, Serving};
 pub use self::ledger::{Difference, Ledger};
-pub use self::live::{LiveEngine, LiveParts, LiveSettings};
+pub use self::live::{LiveEngine, LiveParts, LiveSettings, MatcherSetter};
 pub use self::position::Position;
 pub use self::projector::{Projection, Projector, Retry, Step};
 pub use self::snapshot_files::discard_snapshot;
 pub use self::status::LiveStatus;
-pub use self::succession::{ServingModel, Successor};
+pub use self::succession::ServingModel;
 
 pub(crate) use self::row::{attribute_value, expectation};

@@ -161,6 +161,33 @@ impl Projector {
         self.vectors().forget_other_models().await
     }
 
+    /// All that the views say now, and why some texts have no vector.
+    ///
+    /// # Errors
+    /// As [`Self::project_all`].
+    pub(super) async fn changes(&self) -> Result<(Vec<Change>, Option<EmbeddingError>), ProjectionError> {
+        let (mut changes, mut texts) = (Vec::new(), Vec::new());
+        let mut reader = self.begin().await?;
+        let progress = Progress::unknown_length(&format!("Reading {}", self.platform));
+        for view in View::ALL {
+            progress.message(view.name());
+            let mut sink = |row: Row| {
+                progress.advance(1);
+                match row.content {
+                    Content::Change(change) => changes.push(change),
+                    Content::Text(text) => texts.push(text),
+                }
+                Ok(())
+            };
+            reader.read_all(view, &mut sink).await?;
+        }
+        drop(reader);
+        let embedded = self.vectors().embed(texts).await?;
+        changes.extend(embedded.changes);
+        progress.finish(&format!("Read {} changes of {}", changes.len(), self.platform));
+        Ok((changes, embedded.failure))
+    }
+
     /// Applies what changed since the projection's position, all of it or on an error nothing; anchors that owe vectors are tried again when `retry` says so.
     ///
     /// # Errors

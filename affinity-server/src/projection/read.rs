@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::ProjectionError;
 use super::entry::Anchor;
+use super::feedback::feedback_matchers;
 use super::position::Position;
 use super::row::{Row, RowReader, View};
 use crate::catalog::{ProjectionRows, ProjectionStatements};
@@ -163,7 +164,8 @@ impl<'a> SnapshotReader<'a> {
             View::Edges => self.source.statements.edges(rows),
             View::Texts => self.source.statements.texts(rows),
         };
-        let mut query = sqlx::query(sql).bind(self.source.platform).bind(self.source.model);
+        let feedback = feedback_matchers(self.source.schema);
+        let mut query = sqlx::query(sql).bind(self.source.platform).bind(self.source.model).bind(feedback);
         if rows != ProjectionRows::All {
             query = query.bind(anchor_table);
         }

@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use affinity_core::{Matcher, Schema};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,17 +20,6 @@ use crate::observability::Progress;
 const BATCH_TEXTS: usize = 256;
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
-
-/// What an engine is made from by its next embedding model.
-#[derive(Clone, Debug)]
-pub struct Successor {
-    /// The platform's declaration, with the dimension of the embedder.
-    pub schema: Schema,
-    /// The platform's matchers.
-    pub matchers: Vec<Matcher>,
-    /// The next model.
-    pub embedder: Arc<Embedder>,
-}
 
 /// The model that a platform's answers come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +93,7 @@ pub(super) struct Succession {
     pub(super) projector: Projector,
     pub(super) files: SnapshotFiles,
     pub(super) health: Arc<Mutex<Health>>,
-    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) commands: mpsc::WeakSender<Command>,
 }
 
 impl Succession {
@@ -148,7 +136,8 @@ impl Succession {
         progress.finish(&format!("Embedded {total} texts of {platform} by {model}"));
         let (reply, answer) = oneshot::channel();
         let next = Box::new((self.projector.clone(), self.files.clone()));
-        let sent = self.commands.send(Command::Switch(next, reply)).await;
+        let commands = self.commands.upgrade().ok_or(ProjectionError::Stopped)?;
+        let sent = commands.send(Command::Switch(next, reply)).await;
         sent.map_err(|_| ProjectionError::Stopped)?;
         answer.await.map_err(|_| ProjectionError::Stopped)??;
         tracing::info!("{platform}: answers now use the vectors of {model}");

@@ -30,6 +30,15 @@ pub(super) fn reason(evidence: &Evidence) -> Markup {
         Evidence::Walk { probability } => {
             html! { "a random walk from you is here " (percent(*probability)) " of the time" }
         }
+        Evidence::Term { term, contribution, .. } => {
+            html! { "both speak of " b { (term) } ": " (decimal(*contribution, 3)) " of the similarity" }
+        }
+        Evidence::Missing { missing_max } => {
+            html! { "up to " (decimal(*missing_max, 4)) " more was not looked for" }
+        }
+        Evidence::LogOdds { term, log_odds } => {
+            html! { (plain(term)) ": " (decimal(*log_odds, 2)) " in log-odds" }
+        }
         Evidence::Withheld { withheld } => html! { span.withheld { "Not shown: " (withheld) "." } },
     }
 }

@@ -20,6 +20,10 @@ mod random_writes;
 mod projection;
 mod change_feed;
 mod page;
+mod assign;
+mod feedback;
+mod matcher_versions;
+mod learning;
 mod matching;
 #[cfg(feature = "local-embeddings")]
 mod model_switch;

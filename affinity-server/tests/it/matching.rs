@@ -9,14 +9,14 @@ use sqlx::{Connection, PgConnection, Row};
 use crate::server_process::{Server, command_with_demo, poll};
 
 /// The source's example member, in every demo world.
-const SARAH: &str = "5a000000-0000-4000-8000-000000000001";
+pub(crate) const SARAH: &str = "5a000000-0000-4000-8000-000000000001";
 
 fn start(folder: &tempfile::TempDir) -> Server {
     let data_dir = folder.path().join("data");
     Server::try_start(command_with_demo(&data_dir, 300), &data_dir).unwrap()
 }
 
-fn ask(server: &Server, path: &str) -> Value {
+pub(crate) fn ask(server: &Server, path: &str) -> Value {
     let (status, body) = server.ask(path, "");
     assert_eq!(status, 200, "{path}: {body}");
     body
@@ -42,7 +42,7 @@ fn check_sums(answer: &Value) {
     }
 }
 
-fn ids(answer: &Value) -> Vec<String> {
+pub(crate) fn ids(answer: &Value) -> Vec<String> {
     answer["matches"]
         .as_array()
         .unwrap()
@@ -51,7 +51,7 @@ fn ids(answer: &Value) -> Vec<String> {
         .collect()
 }
 
-fn partners() -> String {
+pub(crate) fn partners() -> String {
     format!("/match/teraffi/partners/{SARAH}?limit=20")
 }
 

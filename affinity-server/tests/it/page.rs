@@ -22,6 +22,7 @@ fn part(label: &str, value: f64, weight: f64, evidence: Vec<Evidence>) -> Contri
         value,
         weight,
         contribution: value * weight,
+        direction: None,
         absent: evidence.is_empty(),
         evidence,
         evidence_left_out: 0,
@@ -47,6 +48,8 @@ fn found(to: &NodeRef, contributions: Vec<Contribution>) -> Match {
         sentence: format!("{}: you share a trend.", to.name),
         contributions,
         attributes: None,
+        probability: None,
+        reciprocal: None,
     }
 }
 
@@ -62,6 +65,7 @@ fn answer(matches: Vec<Match>) -> Answer {
     };
     let funnel = [("after_filters", 9), ("candidates", 12)].map(|(stage, count)| (stage.into(), count));
     Answer {
+        id: "0123456789abcdef.m 1&x".into(),
         header,
         matches,
         funnel: funnel.into(),
@@ -195,6 +199,12 @@ fn every_kind_of_evidence_is_worded() {
             "zero waste: 82 % mean success over 1 pair that shared it",
         ),
         (Evidence::Walk { probability: 0.0012 }, "a random walk from you is here 0.12 % of the time"),
+        (
+            Evidence::Term { space: "titles".into(), term: "graph".into(), contribution: 0.25 },
+            "both speak of graph: 0.250 of the similarity",
+        ),
+        (Evidence::LogOdds { term: "age".into(), log_odds: -0.5 }, "age: -0.50 in log-odds"),
+        (Evidence::Missing { missing_max: 0.01 }, "up to 0.0100 more was not looked for"),
         (Evidence::Withheld { withheld: "given for matching only" }, "Not shown: given for matching only."),
     ];
     for (evidence, expected) in worded {
