@@ -174,28 +174,62 @@ pub async fn live_parts(
     })
 }
 
+/// As [`live_parts`], for work that ends: by the model that answers come from now, so that it finds what a server
+/// would say and embeds nothing twice; by the configured one for a platform that never ran.
+///
+/// # Errors
+/// As [`embedder`] and [`live_parts`], or [`HostingError::Projection`] when the database cannot be asked.
+pub async fn parts_to_read(
+    config: &Config,
+    platform: &Platform,
+    pool: &PgPool,
+) -> Result<LiveParts, HostingError> {
+    let configured = Arc::new(embedder(&config.embeddings)?);
+    let serving = serving_embedder(platform, pool, &configured).await?.unwrap_or(configured);
+    live_parts(platform, pool, &serving, &config.data_dir).await
+}
+
+/// What goes with the vectors that answers come from: `configured` where it made them, else what stands in for the
+/// model that did. `None` for a platform that never ran.
+async fn serving_embedder(
+    platform: &Platform,
+    pool: &PgPool,
+    configured: &Arc<Embedder>,
+) -> Result<Option<Arc<Embedder>>, HostingError> {
+    let recorded = ServingModel::recorded(pool, platform.name()).await.map_err(projecting(platform))?;
+    Ok(recorded.map(|ServingModel { model, dimension }| {
+        if model == configured.model() {
+            Arc::clone(configured)
+        } else {
+            Arc::new(Embedder::of_stored(&model, dimension))
+        }
+    }))
+}
+
+fn projecting(platform: &Platform) -> impl Fn(ProjectionError) -> HostingError {
+    |source| HostingError::Projection { platform: platform.name().to_string(), source }
+}
+
 async fn start(
     platform: &Platform,
     pool: &PgPool,
-    embedder: &Arc<Embedder>,
+    configured: &Arc<Embedder>,
     data_dir: &Path,
 ) -> Result<LiveEngine, HostingError> {
-    let failed = |source| HostingError::Projection { platform: platform.name().to_string(), source };
-    let recorded = ServingModel::recorded(pool, platform.name()).await.map_err(failed)?;
     // Another model than the last run's, or a slow one on the first: answers come from what is there, or can be made
     // at once, until the configured one has embedded every text.
-    let serving = recorded.map_or_else(
-        || Embedder::Builtin(BuiltinEmbedder::default()),
-        |ServingModel { model, dimension }| Embedder::of_stored(&model, dimension),
-    );
-    let is_same = serving.model() == embedder.model();
-    let serving = if is_same { Arc::clone(embedder) } else { Arc::new(serving) };
+    let serving = serving_embedder(platform, pool, configured).await?;
+    let serving = serving.unwrap_or_else(|| Arc::new(Embedder::Builtin(BuiltinEmbedder::default())));
     let parts = live_parts(platform, pool, &serving, data_dir).await?;
-    let mut live = LiveEngine::start(parts).await.map_err(failed)?;
-    let watch = matchers::watch(pool.clone(), platform.clone(), embedder.dimension(), live.matcher_setter());
+    let mut live = LiveEngine::start(parts).await.map_err(projecting(platform))?;
+    let watch =
+        matchers::watch(pool.clone(), platform.clone(), configured.dimension(), live.matcher_setter());
     tokio::spawn(watch);
-    if !is_same {
-        live.switch_to(live_parts(platform, pool, embedder, data_dir).await?).await.map_err(failed)?;
+    if serving.model() == configured.model() {
+        live.forget_other_models().await.map_err(projecting(platform))?;
+    } else {
+        let next = live_parts(platform, pool, configured, data_dir).await?;
+        live.switch_to(next).await.map_err(projecting(platform))?;
     }
     Ok(live)
 }

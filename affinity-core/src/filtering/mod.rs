@@ -8,6 +8,7 @@ mod local_ease;
 mod rp3;
 mod subspace;
 mod low_pass;
+mod products;
 mod changed;
 #[cfg(test)]
 mod tests;
@@ -19,4 +20,5 @@ pub use self::item_rows::{ItemRows, WEIGHT_BITS};
 pub use self::local_ease::LocalEaseParams;
 pub use self::low_pass::{Factors, LowPassParams, RANK_MAX};
 pub(crate) use self::low_pass::{LEFT_BITS, PRODUCT_BITS_MAX, RIGHT_BITS};
+pub(crate) use self::products::{Digits, factor_product};
 pub use self::rp3::{RowScale, Rp3Params};

@@ -11,7 +11,7 @@ use super::output::{deliver, not_replayed, screen};
 use super::past::Past;
 use crate::config::Config;
 use crate::database::{Database, migrate};
-use crate::hosting::{embedder, live_parts};
+use crate::hosting::parts_to_read;
 use crate::matchers::{MatcherName, find_platform};
 use crate::platform::Platform;
 
@@ -45,7 +45,7 @@ pub async fn evaluate(config: &Config, options: EvaluateOptions) -> anyhow::Resu
         Ok::<_, LearnError>((report(&past, &measured, &cuts), measured.summary))
     });
     let (report, summary) = measured.await??;
-    deliver(&report, &screen(&summary), &options.out, options.json)
+    deliver(&report, &screen(&summary), &options)
 }
 
 /// What the past of a matcher is, from the migrated database.
@@ -56,24 +56,25 @@ pub(super) async fn read_past(
     matcher: &MatcherName,
 ) -> anyhow::Result<Past> {
     migrate(database.pool()).await?;
-    let embedder = std::sync::Arc::new(embedder(&config.embeddings)?);
-    let parts = live_parts(platform, database.pool(), &embedder, &config.data_dir).await?;
+    let parts = parts_to_read(config, platform, database.pool()).await?;
     Past::read(database.pool(), platform, parts, matcher).await
 }
 
 fn report(past: &Past, measured: &Measured, cuts: &str) -> Report {
-    let Measured { decision_count, outcome_count, wanted_count, reached_count, .. } = measured;
+    let Measured { decision_count, candidate_count, outcome_count, wanted_count, reached_count, .. } =
+        measured;
+    let candidates = candidate_count / decision_count.max(&1);
     let version = past.matcher().map_or("", affinity_core::Matcher::version);
     let mut facts = vec![
         format!(
-            "Version {version}: {decision_count} decisions with {outcome_count} outcomes, of which {wanted_count} \
-             successes; {} outcomes in all.",
+            "Version {version}: {decision_count} decisions with {wanted_count} successes; {} outcomes in all, from 0 \
+             (rejected) to 1 (success).",
             past.outcomes.len()
         ),
         format!("Each decision is ranked with what was known before its cut: {cuts}."),
         format!(
-            "{reached_count} of the {wanted_count} successes were among the candidates; all systems rank those, and \
-             the others count as missed."
+            "All systems rank the {candidates} candidates that a decision has on average. {reached_count} of the \
+             {wanted_count} successes and {outcome_count} outcomes of any kind were among them; the others count as missed."
         ),
         not_replayed(past),
     ];

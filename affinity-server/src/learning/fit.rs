@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::error::LearnError;
 use super::evaluate::{EvaluateOptions, read_past};
-use super::fold::{DecisionOf, folds};
+use super::fold::{DecisionOf, folds, shown};
 use super::output::{deliver, not_replayed, screen};
 use super::past::Past;
 use crate::config::Config;
@@ -90,7 +90,7 @@ fn say(outcome: &FitOutcome, options: &EvaluateOptions) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        FitOutcome::Kept { report, summary } => deliver(report, &screen(summary), &options.out, options.json),
+        FitOutcome::Kept { report, summary } => deliver(report, &screen(summary), options),
         FitOutcome::Learned { report, summary, weights, version, .. } => {
             let mut text = screen(summary);
             for WeightChange { signal, before, after } in weights {
@@ -100,14 +100,14 @@ fn say(outcome: &FitOutcome, options: &EvaluateOptions) -> anyhow::Result<()> {
                 "\n\nNothing is served differently yet. To serve these weights:\n  {}\n",
                 activation(name, version)
             ));
-            deliver(report, &text, &options.out, options.json)
+            deliver(report, &text, options)
         }
     }
 }
 
 fn too_few(name: &MatcherName, got: OutcomeCounts, needed: OutcomeCounts) -> String {
     format!(
-        "{name} has {} successes in {} decisions, and a fit needs {} in {}: the weights stay as they are.",
+        "{name} has {} successes among its candidates, in {} decisions; a fit needs {} in {}. The weights stay as they are.",
         got.positives, got.decisions, needed.positives, needed.decisions
     )
 }
@@ -150,7 +150,10 @@ pub fn fit_past(past: &Past, fold_count: usize) -> Result<FitOutcome, LearnError
     })
 }
 
-/// Every decision with all who could have been chosen.
+/// Every decision with all who would have been shown.
+///
+/// Outcomes of others do not teach: that they are no candidates, which is chosen by some of the signals, would be
+/// mistaken for those signals' fault.
 fn decisions(past: &Past, fold_count: usize) -> Result<Vec<Decision>, LearnError> {
     let folds = folds(&past.outcomes, fold_count);
     let total: usize = folds.iter().map(|fold| fold.decisions.len()).sum();
@@ -162,7 +165,7 @@ fn decisions(past: &Past, fold_count: usize) -> Result<Vec<Decision>, LearnError
         let look = |of: &DecisionOf| {
             let table = past.table(&engine, fold.cut, of)?;
             progress.advance(1);
-            Ok(table.map(|table| Decision::from_features(table, &of.labels)))
+            Ok(table.map(|table| shown(&table, &of.labels)))
         };
         let found: Result<Vec<Option<Decision>>, LearnError> = fold.decisions.par_iter().map(look).collect();
         decisions.extend(found?.into_iter().flatten());

@@ -13,7 +13,7 @@ use crate::matching::node_viewer;
 /// The latest share of outcomes that is predicted; what came before them only feeds.
 const LABEL_SHARE: f64 = 0.6;
 /// Decisions looked at in all folds together; of more, some are chosen by a hash.
-const DECISIONS_MAX: usize = 2_000;
+const DECISIONS_MAX: usize = 4_000;
 
 /// A cut in time and the decisions after it.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,7 +106,7 @@ impl Past {
     }
 }
 
-/// Only whom the matcher would have shown, for rankings: whoever has a label besides would be ranked and never shown.
+/// Only whom the matcher would have shown: whoever has a label besides would be ranked here and never be seen.
 pub(super) fn shown(table: &FeatureTable, labels: &BTreeMap<Key, f64>) -> Decision {
     let rows = table.rows.iter().filter(|row| row.is_candidate);
     let candidate = |row: &affinity_core::FeatureRow| Candidate {

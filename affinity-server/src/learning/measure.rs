@@ -28,7 +28,9 @@ pub struct Measured {
     pub has_own_probabilities: bool,
     /// Decisions whose source was there before the cut.
     pub decision_count: usize,
-    /// Their outcomes about somebody who was there too.
+    /// Their candidates, all together.
+    pub candidate_count: usize,
+    /// Their outcomes about candidates.
     pub outcome_count: usize,
     /// Successes among those,
     pub wanted_count: usize,
@@ -47,6 +49,7 @@ struct Judged {
     segments: Vec<String>,
     wanted: HashSet<Key>,
     reached_count: usize,
+    candidate_count: usize,
     rankings: Vec<Vec<Key>>,
     /// Score and label of every outcome.
     outcomes: Vec<(f64, f64)>,
@@ -63,7 +66,7 @@ pub fn measure(past: &Past, folds: &[Fold]) -> Result<Measured, LearnError> {
     let (names, systems): (Vec<String>, Vec<System>) = systems(past, matcher).into_iter().unzip();
     let total: usize = folds.iter().map(|fold| fold.decisions.len()).sum();
     let progress = Progress::steps("Looking at past decisions", total as u64);
-    let (mut judged, mut catalog) = (Vec::new(), Vec::new());
+    let (mut judged, mut candidate_count) = (Vec::new(), 0);
     let mut comparison = None;
     // The newest first: its catalog is the largest.
     for (number, fold) in folds.iter().enumerate().rev() {
@@ -71,10 +74,10 @@ pub fn measure(past: &Past, folds: &[Fold]) -> Result<Measured, LearnError> {
         let engine = past.engine_before(fold.cut)?;
         let comparison = comparison.get_or_insert_with(|| {
             let chosen = folds.first().map(|first| &first.chosen);
-            catalog =
-                engine.first_by_key(matcher.to_kind(), usize::MAX).into_iter().map(|node| node.id).collect();
+            let catalog = engine.first_by_key(matcher.to_kind(), usize::MAX);
             let times = |id: &Key| chosen.and_then(|chosen| chosen.get(id)).copied().unwrap_or(0);
-            Comparison::new(K, names.clone(), catalog.iter().map(|id| (id.clone(), times(id))))
+            let counted = catalog.into_iter().map(|node| (node.id.clone(), times(&node.id)));
+            Comparison::new(K, names.clone(), counted)
         });
         let segments = past.segments(fold.cut);
         let judge = |decision: &DecisionOf| {
@@ -89,6 +92,7 @@ pub fn measure(past: &Past, folds: &[Fold]) -> Result<Measured, LearnError> {
                 let rankings: Vec<&[Key]> = one.rankings.iter().map(Vec::as_slice).collect();
                 let of: Vec<&str> = one.segments.iter().map(String::as_str).collect();
                 comparison.add(&of, &one.wanted, &rankings);
+                candidate_count += one.candidate_count;
                 judged.push((number, one.wanted.len(), one.reached_count, one.outcomes));
             }
         }
@@ -104,6 +108,7 @@ pub fn measure(past: &Past, folds: &[Fold]) -> Result<Measured, LearnError> {
             .map(|forecasts| reliability(&forecasts, BINS, &BootstrapParams::STANDARD)),
         has_own_probabilities: matcher.probability().is_some(),
         decision_count: judged.len(),
+        candidate_count,
         outcome_count: outcomes.iter().map(|(_, of)| of.len()).sum(),
         wanted_count,
         reached_count: judged.iter().map(|(_, _, reached, _)| reached).sum(),
@@ -140,13 +145,13 @@ fn judge(
         System::Weights(weights) => pool.ranked(weights),
         System::Popularity => by_popularity(&pool, fold),
     };
-    let all = Decision::from_features(table.clone(), &decision.labels);
     let score = |of: &affinity_core::learning::Candidate| Some((of.score(&table.weights), of.label?));
     Judged {
         segments,
         reached_count: pool.candidates.iter().filter(|of| wanted.contains(&of.id)).count(),
+        candidate_count: pool.candidates.len(),
         rankings: systems.iter().map(rank).collect(),
-        outcomes: all.candidates.iter().filter_map(score).collect(),
+        outcomes: pool.candidates.iter().filter_map(score).collect(),
         wanted,
     }
 }

@@ -1,20 +1,21 @@
 use std::fmt::Write as _;
-use std::path::Path;
 
 use affinity_core::evaluation::report::{Cell, Report};
 use affinity_core::evaluation::{Interval, Summary};
 
+use super::evaluate::EvaluateOptions;
 use super::past::Past;
 
 /// Writes the report as HTML that opens offline, and prints it as JSON or what of it fits a screen.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(super) fn deliver(report: &Report, text: &str, out: &Path, as_json: bool) -> anyhow::Result<()> {
+pub(super) fn deliver(report: &Report, text: &str, options: &EvaluateOptions) -> anyhow::Result<()> {
+    let out = &options.out;
     std::fs::write(out, report.to_html()).map_err(|source| {
         anyhow::Error::new(source).context(format!("\"{}\" cannot be written", out.display()))
     })?;
-    if as_json {
+    if options.json {
         println!("{}", serde_json::to_string(report)?);
     } else {
         println!("{}\n", report.title);

@@ -11,9 +11,9 @@ use super::ProjectionError;
 use super::handle::{EngineHandle, Serving};
 use super::live::LiveSettings;
 use super::projector::{Projection, Projector, Retry, Step};
+use super::serving_model::ServingModel;
 use super::snapshot_files::SnapshotFiles;
 use super::status::{Health, with_causes};
-use super::succession::ServingModel;
 
 /// The channel that `affinity.capture_change` notifies, with the platform as payload.
 const CHANNEL: &str = "affinity_changes";
@@ -187,7 +187,7 @@ impl Follower {
         self.show();
         self.publish(began, step);
         self.save_when_due().await;
-        self.projector.forget_other_models().await
+        self.projector.vectors().forget_other_models().await
     }
 
     /// The engine with other matchers, unless it has these already.

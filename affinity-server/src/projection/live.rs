@@ -12,9 +12,11 @@ use super::feed::{Command, Follower, Kept, Pace, listen};
 use super::handle::{EngineHandle, Serving};
 use super::projector::{Projection, Projector, Retry};
 use super::read::check_projection;
+use super::serving_model::ServingModel;
 use super::snapshot_files::{SnapshotFiles, origin};
 use super::status::{Health, LiveStatus, with_causes};
-use super::succession::{ServingModel, Succession, SuccessionStatus};
+use super::succession::{Succession, SuccessionStatus};
+use super::vectors::VectorStore;
 use crate::catalog::ProjectionStatements;
 use crate::embedding::Embedder;
 
@@ -116,7 +118,7 @@ impl LiveEngine {
         let health = Arc::new(Mutex::new(Health::new(projection.position.clone())));
         let (commands, inbox) = mpsc::channel(8);
         if projection.engine.verification() == Verification::Pending {
-            tokio::spawn(verify(platform.clone(), Arc::clone(&projection.engine), commands.clone()));
+            tokio::spawn(verify(platform, Arc::clone(&projection.engine), commands.clone()));
         }
         let follower = Follower {
             projector,
@@ -150,6 +152,16 @@ impl LiveEngine {
             before.abort();
         }
         Ok(())
+    }
+
+    /// Deletes the stored vectors of all models but the one that serves, such as a change that was given up left.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Database`] when it cannot.
+    pub async fn forget_other_models(&self) -> Result<(), ProjectionError> {
+        let Serving { engine, embedder } = self.serving();
+        let (pool, platform) = (&self.pool, engine.schema().name());
+        VectorStore { pool, platform, embedder: &embedder }.forget_other_models().await
     }
 
     /// The newest version with the embedder of its vectors.

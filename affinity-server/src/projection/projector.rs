@@ -70,7 +70,8 @@ impl Projector {
         SnapshotReader::begin(&self.pool, source).await
     }
 
-    fn vectors(&self) -> VectorStore<'_> {
+    /// The stored vectors of its platform.
+    pub(super) fn vectors(&self) -> VectorStore<'_> {
         VectorStore { pool: &self.pool, platform: &self.platform, embedder: &self.embedder }
     }
 
@@ -140,25 +141,6 @@ impl Projector {
         };
         self.begin().await?.read_all(View::Texts, &mut sink).await?;
         Ok(missing)
-    }
-
-    /// Stores the vectors of texts beside those of other models; why they could not be made, if they could not.
-    ///
-    /// # Errors
-    /// [`ProjectionError::Database`] when they cannot be stored.
-    pub(super) async fn embed_and_store(
-        &self,
-        texts: Vec<TextContent>,
-    ) -> Result<Option<EmbeddingError>, ProjectionError> {
-        Ok(self.vectors().embed(texts).await?.failure)
-    }
-
-    /// Deletes the vectors of other models.
-    ///
-    /// # Errors
-    /// [`ProjectionError::Database`] when it cannot.
-    pub(super) async fn forget_other_models(&self) -> Result<(), ProjectionError> {
-        self.vectors().forget_other_models().await
     }
 
     /// All that the views say now, and why some texts have no vector.

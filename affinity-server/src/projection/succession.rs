@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ProjectionError;
@@ -13,61 +12,12 @@ use super::projector::Projector;
 use super::row::TextContent;
 use super::snapshot_files::SnapshotFiles;
 use super::status::{Health, with_causes};
-use crate::embedding::Embedder;
 use crate::observability::Progress;
 
 /// Texts embedded between two looks at how far it is.
 const BATCH_TEXTS: usize = 256;
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
-
-/// The model that a platform's answers come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServingModel {
-    /// As [`Embedder::model`] names it.
-    pub model: String,
-    /// Components of its vectors.
-    pub dimension: usize,
-}
-
-impl ServingModel {
-    /// What the last run recorded; `None` for a platform that never ran.
-    ///
-    /// # Errors
-    /// [`ProjectionError::Database`] when it cannot be asked.
-    pub async fn recorded(pool: &PgPool, platform: &str) -> Result<Option<Self>, ProjectionError> {
-        let row: Option<(String, i32)> =
-            sqlx::query_as("select model, dimension from affinity.embedding_models where platform = $1")
-                .bind(platform)
-                .fetch_optional(pool)
-                .await
-                .map_err(ProjectionError::database("name the embedding model"))?;
-        Ok(row
-            .and_then(|(model, dimension)| Some(Self { model, dimension: usize::try_from(dimension).ok()? })))
-    }
-
-    /// Makes `embedder` the recorded one.
-    ///
-    /// # Errors
-    /// [`ProjectionError::Database`] when it cannot be stored.
-    pub(super) async fn record(
-        pool: &PgPool,
-        platform: &str,
-        embedder: &Embedder,
-    ) -> Result<(), ProjectionError> {
-        sqlx::query(
-            "insert into affinity.embedding_models (platform, model, dimension) values ($1, $2, $3)
-             on conflict (platform) do update set model = excluded.model, dimension = excluded.dimension",
-        )
-        .bind(platform)
-        .bind(embedder.model())
-        .bind(i32::try_from(embedder.dimension()).unwrap_or(i32::MAX))
-        .execute(pool)
-        .await
-        .map_err(ProjectionError::database("record the embedding model"))?;
-        Ok(())
-    }
-}
 
 /// How far a succession is: what readiness reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +77,7 @@ impl Succession {
         while !missing.is_empty() {
             let batch: Vec<TextContent> = missing.split_off(missing.len().saturating_sub(BATCH_TEXTS));
             let count = batch.len();
-            if let Some(failure) = self.projector.embed_and_store(batch).await? {
+            if let Some(failure) = self.projector.vectors().embed(batch).await?.failure {
                 return Ok(Some(with_causes(&failure)));
             }
             progress.advance(u64::try_from(count).unwrap_or(u64::MAX));

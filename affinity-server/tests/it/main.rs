@@ -20,6 +20,7 @@ mod random_writes;
 mod projection;
 mod change_feed;
 mod page;
+mod sentence_model;
 mod assign;
 mod feedback;
 mod matcher_versions;
