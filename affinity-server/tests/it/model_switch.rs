@@ -43,7 +43,16 @@ impl World {
     }
 
     async fn start(&self, embedder: &Arc<Embedder>) -> LiveEngine {
-        LiveEngine::start(self.parts(embedder)).await.unwrap()
+        let live = LiveEngine::start(self.parts(embedder)).await.unwrap();
+        // An answer says when its snapshot is not verified yet.
+        check_soon(&live, "nothing is lacking", |live| live.status().degraded.is_empty()).await;
+        live
+    }
+
+    /// Whose vectors are stored.
+    async fn models(&self) -> Vec<String> {
+        let models = sqlx::query_scalar("select distinct model from affinity.vectors order by model");
+        models.fetch_all(&self.pool).await.unwrap()
     }
 
     /// As long as the transaction lasts, no vector can be stored.
@@ -76,8 +85,7 @@ async fn check_equal_to_rebuild(world: &World, live: &LiveEngine, model: &Arc<Em
     assert_eq!(answers(&live.load(), &members), answers(&whole.engine, &members));
     let began = Instant::now();
     loop {
-        let models: Vec<String> =
-            sqlx::query_scalar("select distinct model from affinity.vectors").fetch_all(pool).await.unwrap();
+        let models = world.models().await;
         if models == [model.model()] {
             break;
         }
@@ -165,5 +173,22 @@ async fn model_that_fails_leaves_the_one_before_and_says_why() {
 
     live.switch_to(world.parts(&after)).await.unwrap();
     check_serving(&live, &after).await;
+    live.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn vectors_of_a_change_that_was_given_up_are_forgotten_and_no_others() {
+    let (world, model) = (World::new("switch_given_up").await, Arc::new(builtin()));
+    let live = world.start(&model).await;
+    sqlx::query(
+        "insert into affinity.vectors (platform, kind, id, space, model, text_hash, vector)
+         select platform, kind, id, space, 'given up', text_hash, '{1}' from affinity.vectors",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    assert_eq!(world.models().await.len(), 2);
+    live.forget_other_models().await.unwrap();
+    check_equal_to_rebuild(&world, &live, &model).await;
     live.stop().await;
 }
