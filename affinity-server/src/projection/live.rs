@@ -144,6 +144,11 @@ impl LiveEngine {
     pub async fn switch_to(&mut self, next: LiveParts) -> Result<(), ProjectionError> {
         let (projector, files, _) = prepare(next).await?;
         let model = projector.embedder.model().to_owned();
+        tracing::info!(
+            "{}: answers use the vectors of {} until {model} has embedded all texts",
+            projector.platform,
+            self.serving().embedder.model()
+        );
         self.health.lock().unwrap_or_else(PoisonError::into_inner).succession =
             Some(SuccessionStatus { model, done: 0, total: 0, failure: None });
         let (health, commands) = (Arc::clone(&self.health), self.commands.downgrade());

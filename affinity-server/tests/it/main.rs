@@ -20,6 +20,7 @@ mod random_writes;
 mod projection;
 mod change_feed;
 mod page;
+#[cfg(feature = "local-embeddings")]
 mod sentence_model;
 mod assign;
 mod feedback;
