@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
 use crate::database::{Database, DatabaseError, migrate};
+use crate::embedding::Embedder;
 use crate::hosting::{HostingError, embedder, host_platforms};
 use crate::matching::{Matching, ScoringPool};
 use crate::observability::{MetricsError, install_metrics};
@@ -122,6 +123,7 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     let addr = listener.local_addr().map_err(|source| ServeError::System { source })?;
     let metrics = install_metrics().map_err(|source| ServeError::Metrics { source })?;
     let embedder = Arc::new(embedder(&config.embeddings)?);
+    introduce_embedder(&embedder);
     let platforms = tokio::select! {
         () = stop.received() => return Ok(()),
         hosted = host_platforms(config, database.pool(), &embedder) => hosted?,
@@ -136,6 +138,21 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
         hosted.1.stop().await;
     }
     served
+}
+
+/// Says how texts are compared, and what is lost without a model.
+fn introduce_embedder(embedder: &Embedder) {
+    match embedder {
+        Embedder::Builtin(_) => {
+            tracing::info!(
+                "texts are compared by their words and parts of words: what they mean in other words is lost"
+            );
+            tracing::info!(
+                "run \"affinity-server embeddings install\" for a model that knows meanings (91 MB)"
+            );
+        }
+        other => tracing::info!("texts are compared by the model {}", other.model()),
+    }
 }
 
 /// Says where the server is, what it holds, and what to try first.

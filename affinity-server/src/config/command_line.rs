@@ -22,6 +22,7 @@ Examples:
   affinity-server --addr 0.0.0.0:80            serve to other machines
   DATABASE_URL=postgresql://app@db/affinity affinity-server
                                                serve from a PostgreSQL of yours
+  affinity-server embeddings install           fetch a model that knows what texts mean
   psql \"$(affinity-server database-url)\"       look into the running database
 
 Every setting is a flag, a variable of the environment, and a key of the configuration file (the flag with
@@ -36,6 +37,11 @@ pub enum Task {
     DatabaseUrl,
     /// Make a world to try a platform with.
     Generate(GenerateOptions),
+    /// Fetch the recommended embedding model.
+    InstallEmbeddings {
+        /// The hub, from `HF_ENDPOINT`; without it the public one.
+        endpoint: Option<String>,
+    },
     /// Serve another version of a matcher.
     Activate {
         /// Which matcher.
@@ -155,6 +161,9 @@ impl Invocation {
             .map_err(|source| InvocationError::CommandLine { source: Box::new(source) })?;
         let task = match matches.subcommand() {
             Some(("database-url", _)) => Task::DatabaseUrl,
+            Some(("embeddings", _)) => {
+                Task::InstallEmbeddings { endpoint: environment.get("HF_ENDPOINT").cloned() }
+            }
             Some(("generate", matches)) => Task::Generate(generate_options(matches, directory)),
             Some(("activate", matches)) => Task::Activate {
                 matcher: matcher_name(matches),
@@ -185,6 +194,17 @@ fn command() -> Command {
             Command::new("database-url")
                 .about("Print the URL of the running database, for psql and other clients")
                 .after_help("Example:\n  psql \"$(affinity-server database-url)\""),
+        )
+        .subcommand(
+            Command::new("embeddings")
+                .about("Embedding models")
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommand(
+                    Command::new("install")
+                        .about("Fetch all-MiniLM-L6-v2 (91 MB, checked) into the data directory")
+                        .after_help("Environment:\n  HF_ENDPOINT  A mirror of huggingface.co to fetch from"),
+                ),
         )
         .subcommand(
             Command::new("activate")
@@ -352,7 +372,10 @@ fn argument(setting: &'static Setting) -> Arg {
 }
 
 fn flags(matches: &ArgMatches) -> Vec<(&'static str, String)> {
-    let innermost = matches.subcommand().map_or(matches, |(_, matches)| matches);
+    let mut innermost = matches;
+    while let Some((_, inner)) = innermost.subcommand() {
+        innermost = inner;
+    }
     SETTINGS
         .into_iter()
         .chain([&CONFIG])

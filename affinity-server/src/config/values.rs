@@ -60,9 +60,10 @@ pub enum PostgresPrograms {
 /// How texts become vectors.
 #[derive(Clone, Debug)]
 pub struct EmbeddingsConfig {
-    /// An OpenAI-compatible service; without it the built-in embedder works.
+    /// An OpenAI-compatible service.
     pub url: Option<Url>,
-    /// The folder of a sentence transformer to run in this process; only without a service.
+    /// The folder of a sentence transformer, where no service is configured; without either the built-in embedder
+    /// works.
     pub folder: Option<PathBuf>,
     /// The service's model.
     pub model: String,
@@ -118,13 +119,13 @@ impl Config {
             data_dir: data_dir.clone(),
             launcher: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("affinity-server")),
         };
-        let url = sources.read(&setting::EMBEDDINGS_URL, http_url)?;
-        let named = |text: &str| (!text.trim().is_empty()).then(|| text.to_string());
-        let model = sources.read(&setting::EMBEDDINGS_MODEL, named)?;
+        let embeddings_url = sources.read(&setting::EMBEDDINGS_URL, http_url)?;
+        let embeddings_model = sources
+            .read(&setting::EMBEDDINGS_MODEL, |text| (!text.trim().is_empty()).then(|| text.to_string()))?;
         let embeddings = EmbeddingsConfig {
-            folder: model.as_deref().filter(|_| url.is_none()).and_then(path),
-            url,
-            model: model.unwrap_or_else(|| setting::EMBEDDINGS_MODEL.default.to_string()),
+            folder: embeddings_model.as_deref().filter(|_| embeddings_url.is_none()).and_then(path),
+            url: embeddings_url,
+            model: embeddings_model.unwrap_or_else(|| SERVICE_MODEL.to_string()),
             key: sources.read(&setting::EMBEDDINGS_KEY, key)?,
             dimension: sources
                 .read(&setting::EMBEDDINGS_DIMENSION, |text| whole(text, 1..=16_384))?
@@ -164,6 +165,9 @@ impl Config {
         })
     }
 }
+
+/// The model that a service is asked for when none is named.
+const SERVICE_MODEL: &str = "text-embedding-3-small";
 
 fn whole<T>(text: &str, allowed: std::ops::RangeInclusive<T>) -> Option<T>
 where

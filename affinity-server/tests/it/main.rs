@@ -11,6 +11,7 @@ mod server_process;
 mod embedded_database;
 mod command_line;
 mod embedding_http;
+mod embeddings_install;
 mod teraffi_schema;
 mod teraffi_rules;
 mod change_feed_sql;
@@ -19,9 +20,12 @@ mod random_writes;
 mod projection;
 mod change_feed;
 mod page;
+#[cfg(feature = "local-embeddings")]
 mod sentence_model;
 mod assign;
 mod feedback;
 mod matcher_versions;
 mod learning;
 mod matching;
+#[cfg(feature = "local-embeddings")]
+mod model_switch;
