@@ -8,7 +8,7 @@ use affinity_core::{Answer, Engine, Key, Query, QueryError, Scratch, Unobserved}
 use rayon::prelude::*;
 
 use crate::config::Config;
-use crate::database::{Database, migrate};
+use crate::database::Database;
 use crate::hosting::parts_to_read;
 use crate::matchers::{MatcherName, find_platform};
 use crate::matching::{node_viewer, this_second};
@@ -39,7 +39,7 @@ pub async fn recommend_all(config: &Config, options: RecommendOptions) -> anyhow
     let platform = find_platform(config, &options.matcher)?;
     let database = Database::start(&config.database).await?;
     let engine = async {
-        migrate(database.pool()).await?;
+        database.migrate().await?;
         let parts = parts_to_read(config, &platform, database.pool()).await?;
         anyhow::Ok(LiveEngine::read_once(parts).await?)
     };

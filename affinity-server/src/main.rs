@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use affinity_server::auth::init_admin;
 use affinity_server::batch::recommend_all;
 use affinity_server::config::{Invocation, InvocationError, Task};
 use affinity_server::database::{launcher, running_database_url};
@@ -42,6 +43,10 @@ async fn run(invocation: Invocation) -> anyhow::Result<()> {
             let models = config.data_dir.join("models");
             let folder = install(&PublishedModel::all_minilm_l6_v2(), &models, &params).await?;
             println!("To use it, set\n  AFFINITY_EMBEDDINGS_MODEL={}", folder.display());
+        }
+        Task::InitAdmin(options) => {
+            install_logging(&config.log)?;
+            init_admin(&config, &options).await?;
         }
         Task::Activate { matcher, version } => {
             install_logging(&config.log)?;

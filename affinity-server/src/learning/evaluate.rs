@@ -10,7 +10,7 @@ use super::measure::{Measured, measure};
 use super::output::{deliver, not_replayed, screen};
 use super::past::Past;
 use crate::config::Config;
-use crate::database::{Database, migrate};
+use crate::database::Database;
 use crate::hosting::parts_to_read;
 use crate::matchers::{MatcherName, find_platform};
 use crate::platform::Platform;
@@ -55,7 +55,7 @@ pub(super) async fn read_past(
     database: &Database,
     matcher: &MatcherName,
 ) -> anyhow::Result<Past> {
-    migrate(database.pool()).await?;
+    database.migrate().await?;
     let parts = parts_to_read(config, platform, database.pool()).await?;
     Past::read(database.pool(), platform, parts, matcher).await
 }

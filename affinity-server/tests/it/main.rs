@@ -9,11 +9,15 @@
 mod cluster;
 mod server_process;
 mod embedded_database;
+mod database_roles;
 mod command_line;
 mod embedding_http;
 mod embeddings_install;
 mod teraffi_schema;
 mod teraffi_rules;
+mod access_language;
+mod teraffi_access;
+mod teraffi_attacks;
 mod change_feed_sql;
 mod generation;
 mod random_writes;
@@ -29,3 +33,9 @@ mod learning;
 mod matching;
 #[cfg(feature = "local-embeddings")]
 mod model_switch;
+mod auth_world;
+mod auth_callers;
+mod auth_admission;
+mod auth_accounts;
+mod auth_second_factor;
+mod auth_protection;
