@@ -8,13 +8,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::matching::Matching;
 use crate::observability::MetricsHandle;
-use crate::{health, matching, openapi, problem, ui};
+use crate::resource::Rest;
+use crate::{health, matching, openapi, problem, resource, ui};
 
 /// Bytes of a request's body.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// The whole service.
-pub fn router(matching: Arc<Matching>, metrics: MetricsHandle) -> Router {
+pub fn router(matching: Arc<Matching>, rest: Option<Rest>, metrics: MetricsHandle) -> Router {
+    let rest = rest.map_or_else(Router::new, resource::routes);
     Router::new()
         .merge(ui::routes())
         .merge(matching::routes())

@@ -58,6 +58,10 @@ impl<'a> Ask<'a> {
         Ok(Self { rest, catalog, platform, schema, caller, preferences, parts, pairs, unreadable })
     }
 
+    pub(super) fn unreadable(&self) -> &Unreadable {
+        &self.unreadable
+    }
+
     pub(super) fn planner(&self) -> Planner<'_> {
         Planner {
             catalog: self.catalog,

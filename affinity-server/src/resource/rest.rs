@@ -38,6 +38,11 @@ impl Rest {
         self.0.catalog.load()
     }
 
+    /// Has the catalog read again: the database spoke of names that it should have.
+    pub(super) fn suspect_catalog(&self) {
+        self.0.catalog.suspect();
+    }
+
     pub(super) fn settings(&self) -> &RestSettings {
         &self.0.settings
     }

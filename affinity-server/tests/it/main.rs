@@ -17,6 +17,7 @@ mod change_feed_sql;
 mod generation;
 mod random_writes;
 mod projection;
+mod catalog;
 mod change_feed;
 mod page;
 mod sentence_model;

@@ -13,7 +13,7 @@ pub use self::answer::AnswerStatement;
 pub use self::error::CatalogError;
 pub use self::load::{CopyStatement, LoadScript};
 pub use self::projection::{ProjectionRows, ProjectionStatements};
-pub use self::statement::Statement;
+pub use self::statement::{Statement, ValueCheck, search_path};
 pub use self::tree::{
     Base, Cast, Embed, Join, KeyAfter, Label, Order, OrderValue, Output, OutputValue, Predicate, Rows, Source, Summary,
     Value,

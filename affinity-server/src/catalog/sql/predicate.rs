@@ -40,13 +40,13 @@ impl Statement {
                 let operand = if is_pattern { operand.replace('*', "%") } else { operand.clone() };
                 self.push(" ").push(binary(name)).push(" ");
                 match quantifier {
-                    None => self.bind(operand, operand_type),
+                    None => self.bind_for(value.base.name(), operand, operand_type),
                     Some(quantifier) => {
                         self.push(match quantifier {
                             Quantifier::Any => "ANY(",
                             Quantifier::All => "ALL(",
                         });
-                        self.bind(operand, &format!("{operand_type}[]")).push(")")
+                        self.bind_for(value.base.name(), operand, &format!("{operand_type}[]")).push(")")
                     }
                 };
             }
@@ -55,13 +55,14 @@ impl Statement {
                 if operand_type.ends_with("[]") && !operands.is_empty() {
                     self.push(" IN (");
                     self.separated(", ", operands, |sql, operand| {
-                        sql.bind(operand.clone(), operand_type);
+                        sql.bind_for(value.base.name(), operand.clone(), operand_type);
                     });
                     self.push(")");
                 } else {
                     let operand_type = operand_type.trim_end_matches("[]");
                     self.push(" = ANY(");
-                    self.bind(array_literal(operands), &format!("{operand_type}[]")).push(")");
+                    let array_type = format!("{operand_type}[]");
+                    self.bind_for(value.base.name(), array_literal(operands), &array_type).push(")");
                 }
             }
             Operator::Is(what) => {

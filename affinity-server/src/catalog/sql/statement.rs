@@ -4,14 +4,32 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres};
 
-use crate::catalog::model::Identifier;
+use crate::catalog::model::{Identifier, ServedPlatform};
 
 /// SQL with its values beside it: names are quoted, values are always bound, as text that the SQL casts.
 #[derive(Clone, Debug, Default)]
 pub struct Statement {
     text: String,
-    values: Vec<Option<String>>,
+    values: Vec<Bound>,
     alias_count: u32,
+}
+
+/// A bound value.
+#[derive(Clone, Debug)]
+struct Bound {
+    value: Option<String>,
+    sql_type: String,
+    /// The column that it is compared or written to, when it is the client's.
+    column: Option<String>,
+}
+
+/// Whether one value is of its type.
+#[derive(Clone, Debug)]
+pub struct ValueCheck {
+    /// The column that it was given for.
+    pub column: String,
+    /// A statement that fails when it is not.
+    pub statement: Statement,
 }
 
 impl Statement {
@@ -22,16 +40,27 @@ impl Statement {
     }
 
     /// What is bound to `$1` and on.
+    pub fn values(&self) -> impl Iterator<Item = Option<&str>> {
+        self.values.iter().map(|bound| bound.value.as_deref())
+    }
+
+    /// A check for each value that the client gave for a column, in order.
     #[must_use]
-    pub fn values(&self) -> &[Option<String>] {
-        &self.values
+    pub fn value_checks(&self) -> Vec<ValueCheck> {
+        let named = self.values.iter().filter_map(|bound| bound.column.clone().map(|column| (column, bound)));
+        let check = |(column, bound): (String, &Bound)| {
+            let mut statement = Self::default();
+            statement.push("SELECT ").bind(bound.value.clone(), &bound.sql_type);
+            ValueCheck { column, statement }
+        };
+        named.map(check).collect()
     }
 
     /// Ready to run.
     #[must_use]
     pub fn query(self) -> Query<'static, Postgres, PgArguments> {
         let query = sqlx::query(AssertSqlSafe(self.text));
-        self.values.into_iter().fold(query, Query::bind)
+        self.values.into_iter().fold(query, |query, bound| query.bind(bound.value))
     }
 
     /// The same behind `EXPLAIN` with these options.
@@ -66,12 +95,26 @@ impl Statement {
 
     /// A parameter with this value, cast to `sql_type`, which comes from the catalog or this crate.
     pub(in crate::catalog) fn bind(&mut self, value: impl Into<Option<String>>, sql_type: &str) -> &mut Self {
-        self.values.push(value.into());
+        self.values.push(Bound { value: value.into(), sql_type: sql_type.to_owned(), column: None });
         let place = self.values.len();
         let _ = match sql_type {
             "text" => write!(self.text, "${place}::text"),
             _ => write!(self.text, "(${place}::text)::{sql_type}"),
         };
+        self
+    }
+
+    /// The same, for the column of this name.
+    pub(in crate::catalog) fn bind_for(
+        &mut self,
+        column: &Identifier,
+        value: impl Into<Option<String>>,
+        sql_type: &str,
+    ) -> &mut Self {
+        self.bind(value, sql_type);
+        if let Some(bound) = self.values.last_mut() {
+            bound.column = Some(column.name().to_owned());
+        }
         self
     }
 
@@ -106,3 +149,11 @@ impl Statement {
 /// A table's name within one statement.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::catalog) struct Alias(u32);
+
+/// Where functions and types without a schema are looked for in a request to `schema`, as `search_path` wants it.
+#[must_use]
+pub fn search_path(platform: &ServedPlatform, schema: &Identifier) -> String {
+    let extra = platform.settings.extra_search_path.iter().filter(|extra| *extra != schema.name());
+    let quoted = extra.map(|extra| Identifier::known(extra).quoted());
+    std::iter::once(schema.quoted()).chain(quoted).collect::<Vec<_>>().join(", ")
+}

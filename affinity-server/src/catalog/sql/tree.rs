@@ -363,6 +363,23 @@ impl Rows {
         })
     }
 
+    /// Every relation that rows come from, by schema and name.
+    #[must_use]
+    pub fn relations(&self) -> Vec<(String, String)> {
+        let name = |schema: &Identifier, name: &Identifier| (schema.name().to_owned(), name.name().to_owned());
+        let mut relations = match &self.source {
+            Source::Relation { schema, name: table } => vec![name(schema, table)],
+            Source::OfRow { .. } | Source::Given { .. } => Vec::new(),
+        };
+        for embed in &self.embeds {
+            relations.extend(embed.rows.relations());
+            if let Join::Junction { schema, table, .. } = &embed.join {
+                relations.push(name(schema, table));
+            }
+        }
+        relations
+    }
+
     /// As many rows as all pages together, nothing of them.
     pub(in crate::catalog) fn counted(&self) -> Self {
         let mut counted = self.clone();
@@ -397,6 +414,16 @@ impl Rows {
                 .order
                 .iter()
                 .any(|order| matches!(order.by, OrderValue::Related { embed, .. } if embed == place))
+    }
+}
+
+impl Base {
+    /// The column's or function's name.
+    #[must_use]
+    pub fn name(&self) -> &Identifier {
+        match self {
+            Self::Column(name) | Self::Function { name, .. } => name,
+        }
     }
 }
 

@@ -8,3 +8,4 @@ mod rows;
 
 pub use self::error::{PlanError, Way};
 pub use self::planner::{Planner, Table};
+pub(super) use self::nearest::nearest;
