@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::rest::Rest;
@@ -103,10 +103,6 @@ impl<'a> Ask<'a> {
             local.push(("TimeZone", timezone.clone()));
         }
         RequestSettings { access, statement_timeout: self.rest.settings().statement_timeout, local }
-    }
-
-    pub(super) fn is_head(&self) -> bool {
-        self.parts.method == Method::HEAD
     }
 }
 

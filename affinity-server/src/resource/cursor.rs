@@ -5,16 +5,13 @@ use sha2::Sha256;
 
 /// Signs cursors, so that a client can only go on where an answer of ours ended.
 #[derive(Clone)]
-pub struct CursorKey([u8; 32]);
+pub(super) struct CursorKey([u8; 64]);
 
 impl CursorKey {
     /// A key that nobody else has, for this process.
-    #[must_use]
-    pub fn random() -> Self {
-        let (left, right) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-        let mut key = [0; 32];
-        key[..16].copy_from_slice(left.as_bytes());
-        key[16..].copy_from_slice(right.as_bytes());
+    pub(super) fn random() -> Self {
+        let mut key = [0; 64];
+        key.chunks_exact_mut(16).for_each(|part| part.copy_from_slice(uuid::Uuid::new_v4().as_bytes()));
         Self(key)
     }
 
