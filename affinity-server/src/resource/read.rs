@@ -66,6 +66,7 @@ impl Ask<'_> {
             access: Access::Read,
             commits: true,
             planned,
+            given: None,
             check: &check,
         };
         let found = self.execute(&work).await?;

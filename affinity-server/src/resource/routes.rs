@@ -11,7 +11,8 @@ use crate::problem::{PathParts, Problem};
 
 /// The routes below `/rest`.
 pub fn routes(rest: Rest) -> Router {
-    Router::new().route("/rest/{platform}/{table}", get(read)).with_state(rest)
+    let rows = get(read).post(write).patch(write).put(write).delete(write);
+    Router::new().route("/rest/{platform}/{table}", rows).with_state(rest)
 }
 
 async fn read(
@@ -22,4 +23,14 @@ async fn read(
     let (parts, _) = request.into_parts();
     let catalog = rest.catalog();
     Ask::new(&rest, &catalog, &platform, &parts).await?.read(&table).await
+}
+
+async fn write(
+    State(rest): State<Rest>,
+    PathParts((platform, table)): PathParts<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let catalog = rest.catalog();
+    Ask::new(&rest, &catalog, &platform, &parts).await?.write(&table, body).await
 }

@@ -8,6 +8,7 @@ mod statement; // text and values
 mod rows; // tree to SELECT
 mod predicate;
 mod answer; // rows to one statement that gives the body
+mod write;
 
 pub use self::answer::AnswerStatement;
 pub use self::error::CatalogError;
@@ -18,3 +19,4 @@ pub use self::tree::{
     Base, Cast, Embed, Join, KeyAfter, Label, Order, OrderValue, Output, OutputValue, Predicate, Rows, Source, Summary,
     Value,
 };
+pub use self::write::{Conflict, Given, GivenColumn, Write, WriteStatement};

@@ -5,7 +5,9 @@ mod nearest;
 mod planner;
 mod relationship;
 mod rows;
+mod write;
 
 pub use self::error::{PlanError, Way};
 pub use self::planner::{Planner, Table};
 pub(super) use self::nearest::nearest;
+pub(super) use self::write::given_column;
