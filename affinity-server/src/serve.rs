@@ -14,14 +14,15 @@ use crate::auth::{
     self, AdmissionError, Authority, AuthoritySettings, KeySet, KeySetError, MailError, Mailer, ServerSecret,
     require_admission,
 };
-use crate::catalog::CatalogError;
+use crate::catalog::{CatalogError, CatalogHandle, CatalogSettings};
 use crate::config::Config;
 use crate::database::{Database, DatabaseError};
 use crate::embedding::Embedder;
 use crate::hosting::{HostingError, embedder, host_platforms};
 use crate::matching::{Matching, ScoringPool};
 use crate::observability::{MetricsError, install_metrics};
-use crate::router::router;
+use crate::resource::{Rest, RestSettings};
+use crate::router::{Backend, router};
 
 /// Why the server ended before it was told to.
 #[derive(Debug)]
@@ -69,6 +70,11 @@ pub enum ServeError {
         /// What was met.
         source: MetricsError,
     },
+    /// The database's catalog cannot be read.
+    Catalog {
+        /// What was met.
+        source: CatalogError,
+    },
     /// Signals cannot be waited for, or connections not accepted.
     System {
         /// What the system answered.
@@ -86,6 +92,7 @@ impl fmt::Display for ServeError {
             Self::Keys { source } => source.fmt(f),
             Self::Accounts { source } => source.fmt(f),
             Self::Mail { source } => source.fmt(f),
+            Self::Catalog { source } => source.fmt(f),
             Self::Bind { addr, .. } => {
                 write!(f, "cannot listen on {addr}; choose another with --addr or AFFINITY_ADDR")
             }
@@ -104,6 +111,7 @@ impl std::error::Error for ServeError {
             Self::Keys { source } => source.source(),
             Self::Accounts { source } => source.source(),
             Self::Mail { source } => source.source(),
+            Self::Catalog { source } => source.source(),
             Self::Bind { source, .. } | Self::System { source } => Some(source),
         }
     }
@@ -172,11 +180,16 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
         hosted = host_platforms(config, database.pool(), &embedder) => hosted?,
     };
     let matching = Arc::new(Matching::new(platforms, ScoringPool::new(&config.matching), embedder));
+    let catalog = CatalogHandle::start(database.pool().clone(), CatalogSettings { platforms: config.platforms.clone() })
+        .await
+        .map_err(|source| ServeError::Catalog { source })?;
     let authority = Arc::new(authority(config, database, addr, secret).await?);
     let mailer = Mailer::new(config.auth.mail.clone()).map_err(|source| ServeError::Mail { source })?;
     let mail = tokio::spawn(auth::deliver(database.pool().clone(), mailer));
     introduce(addr, &matching, &authority).await;
-    let service = router(Arc::clone(&matching), authority, metrics);
+    let settings = RestSettings { role_prefix: config.database.role_prefix.clone(), ..RestSettings::standard() };
+    let rest = Rest::new(database.pool().clone(), catalog.clone(), settings);
+    let service = router(Arc::clone(&matching), Some(Backend { authority, catalog, rest }), metrics);
     let served = axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move { stop.received().await })
         .await

@@ -22,6 +22,7 @@ mod change_feed_sql;
 mod generation;
 mod random_writes;
 mod projection;
+mod catalog;
 mod change_feed;
 mod page;
 #[cfg(feature = "local-embeddings")]
@@ -39,3 +40,6 @@ mod auth_admission;
 mod auth_accounts;
 mod auth_second_factor;
 mod auth_protection;
+mod rest_world;
+mod rest_read;
+mod rest_write;
