@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::catalog::CatalogHandle;
 use crate::matching::Matching;
 use crate::observability::MetricsHandle;
 use crate::{health, matching, openapi, problem, ui};
@@ -13,14 +14,15 @@ use crate::{health, matching, openapi, problem, ui};
 /// Bytes of a request's body.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// The whole service.
-pub fn router(matching: Arc<Matching>, metrics: MetricsHandle) -> Router {
+/// The whole service. Handlers take the catalog from the extensions.
+pub fn router(matching: Arc<Matching>, catalog: CatalogHandle, metrics: MetricsHandle) -> Router {
     Router::new()
         .merge(ui::routes())
         .merge(matching::routes())
         .merge(openapi::routes())
         .merge(health::routes(metrics))
         .fallback(problem::not_found)
+        .layer(Extension(catalog))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(middleware::from_fn(health::measure))

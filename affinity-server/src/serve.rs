@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::catalog::{CatalogError, CatalogHandle, CatalogSettings};
 use crate::config::Config;
 use crate::database::{Database, DatabaseError, migrate};
 use crate::hosting::{HostingError, embedder, host_platforms};
@@ -31,6 +32,11 @@ pub enum ServeError {
         /// What the system answered.
         source: io::Error,
     },
+    /// What the database holds cannot be read.
+    Catalog {
+        /// What was met.
+        source: CatalogError,
+    },
     /// A platform cannot be served.
     Hosting {
         /// What was met.
@@ -52,6 +58,7 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Database { source } => source.fmt(f),
+            Self::Catalog { source } => source.fmt(f),
             Self::Hosting { source } => source.fmt(f),
             Self::Metrics { source } => source.fmt(f),
             Self::Bind { addr, .. } => {
@@ -66,6 +73,7 @@ impl std::error::Error for ServeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Database { source } => source.source(),
+            Self::Catalog { source } => source.source(),
             Self::Hosting { source } => source.source(),
             Self::Metrics { source } => source.source(),
             Self::Bind { source, .. } | Self::System { source } => Some(source),
@@ -76,6 +84,12 @@ impl std::error::Error for ServeError {
 impl From<HostingError> for ServeError {
     fn from(source: HostingError) -> Self {
         Self::Hosting { source }
+    }
+}
+
+impl From<CatalogError> for ServeError {
+    fn from(source: CatalogError) -> Self {
+        Self::Catalog { source }
     }
 }
 
@@ -126,9 +140,11 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
         () = stop.received() => return Ok(()),
         hosted = host_platforms(config, database.pool(), &embedder) => hosted?,
     };
+    let settings = CatalogSettings { platforms: config.platforms.clone() };
+    let catalog = CatalogHandle::start(database.pool().clone(), settings).await?;
     let matching = Arc::new(Matching::new(platforms, ScoringPool::new(&config.matching), embedder));
     introduce(addr, &matching).await;
-    let served = axum::serve(listener, router(Arc::clone(&matching), metrics))
+    let served = axum::serve(listener, router(Arc::clone(&matching), catalog, metrics))
         .with_graceful_shutdown(async move { stop.received().await })
         .await
         .map_err(|source| ServeError::System { source });

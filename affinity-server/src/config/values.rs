@@ -10,6 +10,7 @@ use super::error::ConfigError;
 use super::secret::Secret;
 use super::setting;
 use super::sources::Sources;
+use crate::catalog::PlatformSettings;
 
 /// Everything the operator decides, checked.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Members of the demo world that an empty database is filled with; 0 for none.
     pub demo_members: u32,
+    /// How platforms are served that are not served as standard, by name.
+    pub platforms: Vec<(String, PlatformSettings)>,
     /// Variables of the environment that look like settings and are none, to be warned about.
     pub ignored_variables: Vec<String>,
 }
@@ -149,6 +152,7 @@ impl Config {
             format: sources.read(&setting::LOG_FORMAT, log_format)?.unwrap_or(LogFormat::Text),
         };
         Ok(Self {
+            platforms: sources.platforms().to_vec(),
             ignored_variables: sources.ignored_variables().to_vec(),
             addr: sources
                 .read(&setting::ADDR, |text| text.parse().ok())?
