@@ -18,6 +18,7 @@ mod generation;
 mod random_writes;
 mod projection;
 mod catalog;
+mod openapi;
 mod change_feed;
 mod page;
 mod sentence_model;
