@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::load::load;
-use super::model::{Catalog, Identifier};
+use super::model::{Catalog, Identifier, ServedPlatform};
 use super::settings::PlatformSettings;
 use super::sql::CatalogError;
 
@@ -177,8 +177,9 @@ fn warn_of_unguarded(catalog: &Catalog) {
 /// Says what is refused, when that is news.
 fn announce(catalog: &Catalog, before: Option<&Catalog>) {
     for (name, platform) in &catalog.platforms {
-        let known = before.and_then(|before| before.platforms.get(name)).map(|before| &before.refused);
-        if known.is_some_and(|known| *known == platform.refused) {
+        let state = |platform: &ServedPlatform| (platform.relations.is_empty(), platform.refused.clone());
+        let known = before.and_then(|before| before.platforms.get(name)).map(state);
+        if known.is_some_and(|known| known == state(platform)) {
             continue;
         }
         let refused: Vec<String> = platform
