@@ -86,6 +86,7 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Database { source } => source.fmt(f),
+            Self::Catalog { source } => source.fmt(f),
             Self::Hosting { source } => source.fmt(f),
             Self::Metrics { source } => source.fmt(f),
             Self::Admission { source } => source.fmt(f),
@@ -105,6 +106,7 @@ impl std::error::Error for ServeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Database { source } => source.source(),
+            Self::Catalog { source } => source.source(),
             Self::Hosting { source } => source.source(),
             Self::Metrics { source } => source.source(),
             Self::Admission { source } => source.source(),
@@ -126,6 +128,12 @@ impl From<AdmissionError> for ServeError {
 impl From<HostingError> for ServeError {
     fn from(source: HostingError) -> Self {
         Self::Hosting { source }
+    }
+}
+
+impl From<CatalogError> for ServeError {
+    fn from(source: CatalogError) -> Self {
+        Self::Catalog { source }
     }
 }
 
@@ -179,6 +187,8 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
         () = stop.received() => return Ok(()),
         hosted = host_platforms(config, database.pool(), &embedder) => hosted?,
     };
+    let settings = CatalogSettings { platforms: config.platforms.clone() };
+    let catalog = CatalogHandle::start(database.pool().clone(), settings).await?;
     let matching = Arc::new(Matching::new(platforms, ScoringPool::new(&config.matching), embedder));
     let catalog = CatalogHandle::start(database.pool().clone(), CatalogSettings { platforms: config.platforms.clone() })
         .await

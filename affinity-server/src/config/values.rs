@@ -11,6 +11,7 @@ use super::secret::Secret;
 use super::setting;
 use super::sources::Sources;
 use crate::auth::{KeySetPlace, LimitSettings, MailSettings, RolePrefix, ServerSecret};
+use crate::catalog::PlatformSettings;
 
 /// Everything the operator decides, checked.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Members of the demo world that an empty database is filled with; 0 for none.
     pub demo_members: u32,
+    /// How platforms are served that are not served as standard, by name.
+    pub platforms: Vec<(String, PlatformSettings)>,
     /// Variables of the environment that look like settings and are none, to be warned about.
     pub ignored_variables: Vec<String>,
 }
@@ -205,6 +208,7 @@ impl Config {
             format: sources.read(&setting::LOG_FORMAT, log_format)?.unwrap_or(LogFormat::Text),
         };
         Ok(Self {
+            platforms: sources.platforms().to_vec(),
             ignored_variables: sources.ignored_variables().to_vec(),
             addr,
             data_dir,

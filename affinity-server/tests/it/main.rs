@@ -23,6 +23,7 @@ mod generation;
 mod random_writes;
 mod projection;
 mod catalog;
+mod openapi;
 mod change_feed;
 mod page;
 #[cfg(feature = "local-embeddings")]
