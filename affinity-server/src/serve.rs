@@ -93,7 +93,6 @@ impl fmt::Display for ServeError {
             Self::Keys { source } => source.fmt(f),
             Self::Accounts { source } => source.fmt(f),
             Self::Mail { source } => source.fmt(f),
-            Self::Catalog { source } => source.fmt(f),
             Self::Bind { addr, .. } => {
                 write!(f, "cannot listen on {addr}; choose another with --addr or AFFINITY_ADDR")
             }
@@ -113,7 +112,6 @@ impl std::error::Error for ServeError {
             Self::Keys { source } => source.source(),
             Self::Accounts { source } => source.source(),
             Self::Mail { source } => source.source(),
-            Self::Catalog { source } => source.source(),
             Self::Bind { source, .. } | Self::System { source } => Some(source),
         }
     }
@@ -190,14 +188,12 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     let settings = CatalogSettings { platforms: config.platforms.clone() };
     let catalog = CatalogHandle::start(database.pool().clone(), settings).await?;
     let matching = Arc::new(Matching::new(platforms, ScoringPool::new(&config.matching), embedder));
-    let catalog = CatalogHandle::start(database.pool().clone(), CatalogSettings { platforms: config.platforms.clone() })
-        .await
-        .map_err(|source| ServeError::Catalog { source })?;
     let authority = Arc::new(authority(config, database, addr, secret).await?);
     let mailer = Mailer::new(config.auth.mail.clone()).map_err(|source| ServeError::Mail { source })?;
     let mail = tokio::spawn(auth::deliver(database.pool().clone(), mailer));
     introduce(addr, &matching, &authority).await;
-    let settings = RestSettings { role_prefix: config.database.role_prefix.clone(), ..RestSettings::standard() };
+    let settings =
+        RestSettings { role_prefix: config.database.role_prefix.clone(), ..RestSettings::standard() };
     let rest = Rest::new(database.pool().clone(), catalog.clone(), settings);
     let service = router(Arc::clone(&matching), Some(Backend { authority, catalog, rest }), metrics);
     let served = axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())

@@ -177,6 +177,7 @@ impl Config {
             .read(&setting::ADDR, |text| text.parse().ok())?
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
         let usual = if addr.ip().is_loopback() { LimitSettings::NONE } else { LimitSettings::STANDARD };
+        let named = |text: &str| (!text.trim().is_empty()).then(|| text.to_string());
         let limit = |setting| sources.read(setting, |text| whole(text, 0..=1_000_000_000));
         let auth = AuthConfig {
             secret: sources.read(&setting::SECRET, ServerSecret::new)?,

@@ -8,6 +8,6 @@ mod rows;
 mod write;
 
 pub use self::error::{PlanError, Way};
-pub use self::planner::{Planner, Table};
 pub(super) use self::nearest::nearest;
+pub use self::planner::{Planner, Table};
 pub(super) use self::write::given_column;
