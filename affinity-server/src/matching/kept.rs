@@ -75,14 +75,14 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use affinity_core::{EngineBuilder, Schema};
+    use affinity_core::Schema;
     use axum::http::StatusCode;
 
     use super::*;
 
     fn engine() -> Arc<Engine> {
         let schema = Schema::from_toml("name = \"tiny\"\n[kinds.Person]\n").unwrap();
-        Arc::new(EngineBuilder::new(schema).build().unwrap())
+        Arc::new(Engine::builder(schema).build().unwrap())
     }
 
     fn question(source: &str) -> Question {
