@@ -348,11 +348,11 @@ impl Authority {
             Taking::Allowed => {}
             Taking::Refused => {
                 let detail = format!("permission denied to set role \"{role}\"");
-                return Err(Problem::new(StatusCode::FORBIDDEN, "42501", detail).into());
+                return Err(Problem::rest(StatusCode::FORBIDDEN, "42501", detail).into());
             }
             Taking::Unknown => {
                 let detail = format!("role \"{role}\" does not exist");
-                return Err(Problem::new(StatusCode::BAD_REQUEST, "22023", detail).into());
+                return Err(Problem::rest(StatusCode::BAD_REQUEST, "22023", detail).into());
             }
         }
         let prefix = &self.settings.prefix;

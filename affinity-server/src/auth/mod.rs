@@ -18,6 +18,7 @@ mod authority; // who that is
 mod cross_site;
 mod forwarded;
 mod headers;
+mod errand; // may he do this, by how he came in?
 mod middleware;
 mod mail;
 mod accounts;

@@ -88,12 +88,13 @@ pub(super) static EMBEDDINGS_URL: Setting = Setting {
 pub(super) static EMBEDDINGS_MODEL: Setting = Setting {
     name: "embeddings-model",
     variable: "AFFINITY_EMBEDDINGS_MODEL",
-    placeholder: "NAME|DIR",
-    default: "text-embedding-3-small",
-    allowed: "the name of a model, or without a service the folder of one",
+    placeholder: "DIR|NAME",
+    default: "",
+    allowed: "the folder of a model, or with a service the name of one",
     secret: false,
-    help: "Model to ask that service for; without a service, folder of a sentence transformer to run in this process \
-           (config.json, tokenizer.json, model.safetensors)",
+    help: "Folder of a sentence transformer to run in this process (config.json, tokenizer.json, model.safetensors), \
+           as \"embeddings install\" makes one; with a service, the model to ask it for [default there: \
+           text-embedding-3-small]",
 };
 
 pub(super) static EMBEDDINGS_KEY: Setting = Setting {
