@@ -141,6 +141,11 @@ async fn load_demo(pool: &PgPool, platform: &str, demo: &str, members: u32) -> R
         Err(GenerationError::NotEmpty { .. }) => Ok(()), // somebody's data: it stays as it is
         Err(error) => Err(error),
         Ok(row_count) => {
+            // By this the server knows that it may show everything: it is all made up.
+            sqlx::query("INSERT INTO affinity.demo_data (platform) VALUES ($1) ON CONFLICT DO NOTHING")
+                .bind(platform)
+                .execute(&mut *connection)
+                .await?;
             let summary = format!("Loaded {row_count} rows of demo data for {platform}");
             progress.into_iter().for_each(|progress| progress.finish(&summary));
             Ok(())

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use affinity_server::auth::init_admin;
 use affinity_server::batch::recommend_all;
 use affinity_server::config::{Invocation, InvocationError, Task};
 use affinity_server::database::{launcher, running_database_url};
@@ -34,6 +35,10 @@ async fn run(invocation: Invocation) -> anyhow::Result<()> {
         Task::Generate(options) => {
             install_logging(&config.log)?;
             generate(&config, options).await?;
+        }
+        Task::InitAdmin(options) => {
+            install_logging(&config.log)?;
+            init_admin(&config, &options).await?;
         }
         Task::Activate { matcher, version } => {
             install_logging(&config.log)?;

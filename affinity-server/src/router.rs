@@ -6,6 +6,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::auth::{self, SharedAuthority};
 use crate::matching::Matching;
 use crate::observability::MetricsHandle;
 use crate::{health, matching, openapi, problem, ui};
@@ -14,16 +15,24 @@ use crate::{health, matching, openapi, problem, ui};
 const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// The whole service.
-pub fn router(matching: Arc<Matching>, metrics: MetricsHandle) -> Router {
-    Router::new()
+pub fn router(matching: Arc<Matching>, authority: SharedAuthority, metrics: MetricsHandle) -> Router {
+    let cors = auth::cors(authority.trusted_origins());
+    let service = Router::new()
         .merge(ui::routes())
         .merge(matching::routes())
         .merge(openapi::routes())
         .merge(health::routes(metrics))
+        .merge(auth::routes(Arc::clone(&authority)))
         .fallback(problem::not_found)
+        .layer(middleware::from_fn_with_state(authority, auth::identify))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(middleware::from_fn(health::measure))
         .layer(middleware::from_fn(problem::explain_errors))
-        .with_state(matching)
+        .layer(middleware::from_fn(auth::secure_headers))
+        .with_state(matching);
+    match cors {
+        Some(cors) => service.layer(cors),
+        None => service,
+    }
 }

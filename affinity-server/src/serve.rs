@@ -1,13 +1,20 @@
 //! The life of the server: database up, migrated, requests answered, everything down in order.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use reqwest::Url;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::auth::{
+    self, AdmissionError, Authority, AuthoritySettings, KeySet, KeySetError, MailError, Mailer, ServerSecret,
+    require_admission,
+};
+use crate::catalog::CatalogError;
 use crate::config::Config;
 use crate::database::{Database, DatabaseError};
 use crate::hosting::{HostingError, embedder, host_platforms};
@@ -30,6 +37,26 @@ pub enum ServeError {
         addr: SocketAddr,
         /// What the system answered.
         source: io::Error,
+    },
+    /// It may not listen there unprotected, or its secret or keys cannot be used.
+    Admission {
+        /// What is missing.
+        source: AdmissionError,
+    },
+    /// The keys by which others sign tokens cannot be used.
+    Keys {
+        /// What was met.
+        source: KeySetError,
+    },
+    /// Mail cannot be sent.
+    Mail {
+        /// What was met.
+        source: MailError,
+    },
+    /// The tables of people cannot be used.
+    Accounts {
+        /// What was met.
+        source: CatalogError,
     },
     /// A platform cannot be served.
     Hosting {
@@ -54,6 +81,10 @@ impl fmt::Display for ServeError {
             Self::Database { source } => source.fmt(f),
             Self::Hosting { source } => source.fmt(f),
             Self::Metrics { source } => source.fmt(f),
+            Self::Admission { source } => source.fmt(f),
+            Self::Keys { source } => source.fmt(f),
+            Self::Accounts { source } => source.fmt(f),
+            Self::Mail { source } => source.fmt(f),
             Self::Bind { addr, .. } => {
                 write!(f, "cannot listen on {addr}; choose another with --addr or AFFINITY_ADDR")
             }
@@ -68,8 +99,18 @@ impl std::error::Error for ServeError {
             Self::Database { source } => source.source(),
             Self::Hosting { source } => source.source(),
             Self::Metrics { source } => source.source(),
+            Self::Admission { source } => source.source(),
+            Self::Keys { source } => source.source(),
+            Self::Accounts { source } => source.source(),
+            Self::Mail { source } => source.source(),
             Self::Bind { source, .. } | Self::System { source } => Some(source),
         }
+    }
+}
+
+impl From<AdmissionError> for ServeError {
+    fn from(source: AdmissionError) -> Self {
+        Self::Admission { source }
     }
 }
 
@@ -116,6 +157,8 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
         () = stop.received() => return Ok(()),
         migrated = database.migrate() => migrated?,
     };
+    let configured = config.auth.secret.as_ref();
+    let secret = require_admission(database.pool(), config.addr, &config.data_dir, configured).await?;
     let listener = TcpListener::bind(config.addr)
         .await
         .map_err(|source| ServeError::Bind { addr: config.addr, source })?;
@@ -127,20 +170,55 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
         hosted = host_platforms(config, database.pool(), &embedder) => hosted?,
     };
     let matching = Arc::new(Matching::new(platforms, ScoringPool::new(&config.matching), embedder));
-    introduce(addr, &matching).await;
-    let served = axum::serve(listener, router(Arc::clone(&matching), metrics))
+    let authority = Arc::new(authority(config, database, addr, secret).await?);
+    let mailer = Mailer::new(config.auth.mail.clone()).map_err(|source| ServeError::Mail { source })?;
+    let mail = tokio::spawn(auth::deliver(database.pool().clone(), mailer));
+    introduce(addr, &matching, &authority).await;
+    let service = router(Arc::clone(&matching), authority, metrics);
+    let served = axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move { stop.received().await })
         .await
         .map_err(|source| ServeError::System { source });
+    mail.abort();
     for hosted in Arc::into_inner(matching).map(Matching::into_platforms).into_iter().flatten() {
         hosted.1.stop().await;
     }
     served
 }
 
+/// Who decides whom the server listens to; after the demo data is there, since that opens it to this machine.
+async fn authority(
+    config: &Config,
+    database: &Database,
+    addr: SocketAddr,
+    secret: ServerSecret,
+) -> Result<Authority, ServeError> {
+    let keys = config.auth.keys.as_ref().map(KeySet::open).transpose();
+    let settings = AuthoritySettings {
+        prefix: config.database.role_prefix.clone(),
+        secret,
+        keys: keys.map_err(|source| ServeError::Keys { source })?,
+        audience: config.auth.audience.clone(),
+        is_loopback: addr.ip().is_loopback(),
+        public_url: config.auth.public_url.as_ref().map_or_else(|| format!("http://{addr}"), Url::to_string),
+        trusted_origins: config.auth.cors_origins.clone(),
+        proxies: config.auth.proxies.clone(),
+        limits: config.auth.limits,
+        anonymous: BTreeMap::new(),
+    };
+    Authority::start(database.pool().clone(), settings)
+        .await
+        .map_err(|source| ServeError::Accounts { source })
+}
+
 /// Says where the server is, what it holds, and what to try first.
-async fn introduce(addr: SocketAddr, matching: &Matching) {
+async fn introduce(addr: SocketAddr, matching: &Matching, authority: &Authority) {
     tracing::info!("listening on http://{addr}");
+    for name in authority.open_platforms() {
+        tracing::info!(
+            "{name} holds demo data: whoever is on this machine may read and match without signing in"
+        );
+    }
     for (name, hosted) in matching.platforms() {
         let counts = hosted.engine().counts();
         tracing::info!("{name}: {} nodes, {} edges, {} vectors", counts.nodes, counts.edges, counts.vectors);

@@ -8,4 +8,7 @@ pub use self::model::{
     Relation, RelationId, RelationKind, Returns, ServedPlatform, Writable,
 };
 
-pub use self::sql::{CatalogError, CopyStatement, LoadScript, ProjectionRows, ProjectionStatements};
+pub use self::sql::{
+    AccountStatements, CatalogError, CopyStatement, LoadScript, ProjectionRows, ProjectionStatements,
+    account_sql,
+};

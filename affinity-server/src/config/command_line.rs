@@ -9,6 +9,7 @@ use super::error::ConfigError;
 use super::setting::{CONFIG, SETTINGS, Setting};
 use super::sources::Sources;
 use super::values::Config;
+use crate::auth::InitAdminOptions;
 use crate::batch::RecommendOptions;
 use crate::generation::GenerateOptions;
 use crate::learning::EvaluateOptions;
@@ -19,7 +20,8 @@ const ABOUT: &str = "Explained matches of a live PostgreSQL database, over HTTP"
 const EXAMPLES: &str = "\
 Examples:
   affinity-server                              serve with an embedded PostgreSQL in ./.affinity and demo data
-  affinity-server --addr 0.0.0.0:80            serve to other machines
+  affinity-server init-admin PLATFORM --email YOU@EXAMPLE.ORG && affinity-server --addr 0.0.0.0:80
+                                               serve to other machines
   DATABASE_URL=postgresql://app@db/affinity affinity-server
                                                serve from a PostgreSQL of yours
   psql \"$(affinity-server database-url)\"       look into the running database
@@ -34,6 +36,8 @@ pub enum Task {
     Serve,
     /// Print the URL of the running database.
     DatabaseUrl,
+    /// Make the secret and the first administrator.
+    InitAdmin(InitAdminOptions),
     /// Make a world to try a platform with.
     Generate(GenerateOptions),
     /// Serve another version of a matcher.
@@ -155,6 +159,7 @@ impl Invocation {
             .map_err(|source| InvocationError::CommandLine { source: Box::new(source) })?;
         let task = match matches.subcommand() {
             Some(("database-url", _)) => Task::DatabaseUrl,
+            Some(("init-admin", matches)) => Task::InitAdmin(init_admin_options(matches)),
             Some(("generate", matches)) => Task::Generate(generate_options(matches, directory)),
             Some(("activate", matches)) => Task::Activate {
                 matcher: matcher_name(matches),
@@ -185,6 +190,20 @@ fn command() -> Command {
             Command::new("database-url")
                 .about("Print the URL of the running database, for psql and other clients")
                 .after_help("Example:\n  psql \"$(affinity-server database-url)\""),
+        )
+        .subcommand(
+            Command::new("init-admin")
+                .about("Make the server's secret and an administrator: what it needs to be reached by other machines")
+                .arg(Arg::new("platform").required(true).value_name("PLATFORM").help("What to administer"))
+                .arg(Arg::new("email").long("email").required(true).value_name("ADDRESS").help("Whom to sign in as"))
+                .arg(Arg::new("name").long("name").value_name("NAME").help("His name [default: from the address]"))
+                .arg(
+                    Arg::new("password-stdin")
+                        .long("password-stdin")
+                        .action(ArgAction::SetTrue)
+                        .help("Read the password from standard input [default: make one and print it]"),
+                )
+                .after_help("Works beside a running server, too. An account that there is already keeps its password."),
         )
         .subcommand(
             Command::new("activate")
@@ -302,6 +321,16 @@ fn matcher_name(matches: &ArgMatches) -> MatcherName {
 fn number(name: &'static str, placeholder: &'static str, default: &'static str, help: &'static str) -> Arg {
     let parser = clap::value_parser!(u64);
     Arg::new(name).long(name).value_name(placeholder).default_value(default).value_parser(parser).help(help)
+}
+
+fn init_admin_options(matches: &ArgMatches) -> InitAdminOptions {
+    let text = |name| matches.get_one::<String>(name).cloned();
+    InitAdminOptions {
+        platform: text("platform").unwrap_or_default(),
+        email: text("email").unwrap_or_default(),
+        name: text("name"),
+        reads_password: matches.get_flag("password-stdin"),
+    }
 }
 
 fn generate_options(matches: &ArgMatches, directory: &Path) -> GenerateOptions {

@@ -13,5 +13,6 @@ pub use self::error::{ConfigError, Origin};
 pub use self::secret::Secret;
 pub use self::setting::{SETTINGS, Setting};
 pub use self::values::{
-    Config, DatabaseConfig, EmbeddingsConfig, LogConfig, LogFormat, MatchingConfig, PostgresPrograms,
+    AuthConfig, Config, DatabaseConfig, EmbeddingsConfig, LogConfig, LogFormat, MatchingConfig,
+    PostgresPrograms,
 };

@@ -156,6 +156,108 @@ pub(super) static MATCH_DEADLINE: Setting = Setting {
     help: "Time a match may take, waiting included, before it is canceled",
 };
 
+pub(super) static SECRET: Setting = Setting {
+    name: "secret",
+    variable: "AFFINITY_SECRET",
+    placeholder: "SECRET",
+    default: "",
+    allowed: "at least 32 letters",
+    secret: true,
+    help: "What the server signs with, and takes HS256 tokens by; better in the environment, where other users do not \
+           see it [default: the file \"secret\" in the data directory, made when missing]",
+};
+
+pub(super) static JWT_KEYS: Setting = Setting {
+    name: "jwt-keys",
+    variable: "AFFINITY_JWT_KEYS",
+    placeholder: "FILE|URL",
+    default: "",
+    allowed: "a file or a URL that holds a JSON Web Key Set",
+    secret: false,
+    help: "Keys by which others sign tokens (RS256, PS256, ES256) that this server takes",
+};
+
+pub(super) static JWT_AUDIENCE: Setting = Setting {
+    name: "jwt-audience",
+    variable: "AFFINITY_JWT_AUDIENCE",
+    placeholder: "NAME",
+    default: "",
+    allowed: "a name",
+    secret: false,
+    help: "Refuse tokens that are meant for others: those whose claim aud does not hold this",
+};
+
+pub(super) static PUBLIC_URL: Setting = Setting {
+    name: "public-url",
+    variable: "AFFINITY_PUBLIC_URL",
+    placeholder: "URL",
+    default: "http:// and the address",
+    allowed: "a URL that starts with http:// or https://",
+    secret: false,
+    help: "Where people reach the server, for links in mail and for providers to send them back",
+};
+
+pub(super) static CORS_ORIGINS: Setting = Setting {
+    name: "cors-origins",
+    variable: "AFFINITY_CORS_ORIGINS",
+    placeholder: "ORIGINS",
+    default: "",
+    allowed: "origins such as https://app.example.org, separated by commas",
+    secret: false,
+    help: "Sites whose pages may use the server from a browser [default: none]",
+};
+
+pub(super) static SMTP_URL: Setting = Setting {
+    name: "smtp-url",
+    variable: "AFFINITY_SMTP_URL",
+    placeholder: "URL",
+    default: "",
+    allowed: "a URL that starts with smtp:// or smtps://",
+    secret: true,
+    help: "Server that takes mail, such as smtps://user:password@smtp.example.org [default: mail becomes files in the \
+           data directory's folder outbox]",
+};
+
+pub(super) static MAIL_FROM: Setting = Setting {
+    name: "mail-from",
+    variable: "AFFINITY_MAIL_FROM",
+    placeholder: "ADDRESS",
+    default: "Affinity <affinity@localhost>",
+    allowed: "an e-mail address, with or without a name before it",
+    secret: false,
+    help: "From whom mail is",
+};
+
+pub(super) static PROXIES: Setting = Setting {
+    name: "proxies",
+    variable: "AFFINITY_PROXIES",
+    placeholder: "ADDRESSES",
+    default: "",
+    allowed: "IP addresses, separated by commas",
+    secret: false,
+    help: "Proxies in front of the server, whose X-Forwarded-For says who asks",
+};
+
+pub(super) static MEMBER_LIMIT: Setting = Setting {
+    name: "member-requests-per-hour",
+    variable: "AFFINITY_MEMBER_REQUESTS_PER_HOUR",
+    placeholder: "N",
+    default: "1000, on a loopback address 0",
+    allowed: "a whole number from 0 to 1000000000",
+    secret: false,
+    help: "Requests that a member may send to one endpoint in an hour; 0 for any number",
+};
+
+pub(super) static ADDRESS_LIMIT: Setting = Setting {
+    name: "address-requests-per-hour",
+    variable: "AFFINITY_ADDRESS_REQUESTS_PER_HOUR",
+    placeholder: "N",
+    default: "5000, on a loopback address 0",
+    allowed: "a whole number from 0 to 1000000000",
+    secret: false,
+    help: "Requests that may come from one address in an hour; 0 for any number",
+};
+
 pub(super) static LOG: Setting = Setting {
     name: "log",
     variable: "AFFINITY_LOG",
@@ -188,7 +290,7 @@ pub(super) static CONFIG: Setting = Setting {
 };
 
 /// Every setting that a configuration file may hold, in the order of the help.
-pub static SETTINGS: [&Setting; 15] = [
+pub static SETTINGS: [&Setting; 25] = [
     &ADDR,
     &DATA_DIR,
     &DATABASE_URL,
@@ -202,6 +304,16 @@ pub static SETTINGS: [&Setting; 15] = [
     &EMBEDDINGS_MODEL,
     &EMBEDDINGS_KEY,
     &EMBEDDINGS_DIMENSION,
+    &SECRET,
+    &JWT_KEYS,
+    &JWT_AUDIENCE,
+    &PUBLIC_URL,
+    &CORS_ORIGINS,
+    &SMTP_URL,
+    &MAIL_FROM,
+    &PROXIES,
+    &MEMBER_LIMIT,
+    &ADDRESS_LIMIT,
     &LOG,
     &LOG_FORMAT,
 ];

@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::error::ConfigError;
 use super::secret::Secret;
 use super::setting;
 use super::sources::Sources;
-use crate::auth::RolePrefix;
+use crate::auth::{KeySetPlace, LimitSettings, MailSettings, RolePrefix, ServerSecret};
 
 /// Everything the operator decides, checked.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Config {
     pub embeddings: EmbeddingsConfig,
     /// How matches are computed.
     pub matching: MatchingConfig,
+    /// Who may come in.
+    pub auth: AuthConfig,
     /// What is logged.
     pub log: LogConfig,
     /// Members of the demo world that an empty database is filled with; 0 for none.
@@ -84,6 +86,27 @@ pub struct MatchingConfig {
     pub queue_length: usize,
     /// Time a request may take, waiting included.
     pub deadline: Duration,
+}
+
+/// Who may come in, and by what.
+#[derive(Clone, Debug)]
+pub struct AuthConfig {
+    /// What the server signs with; without it the one in the data directory.
+    pub secret: Option<ServerSecret>,
+    /// Where the keys are by which others sign tokens.
+    pub keys: Option<KeySetPlace>,
+    /// The audience that tokens must name, if they name one.
+    pub audience: Option<String>,
+    /// Where people reach the server; without it the address that it listens on.
+    pub public_url: Option<Url>,
+    /// Sites whose pages may use the server.
+    pub cors_origins: Vec<String>,
+    /// How mail leaves.
+    pub mail: MailSettings,
+    /// The operator's proxies.
+    pub proxies: Vec<IpAddr>,
+    /// How much anybody may ask.
+    pub limits: LimitSettings,
 }
 
 /// What is logged, and how.
@@ -146,6 +169,34 @@ impl Config {
                 .read(&setting::MATCH_DEADLINE, |text| whole(text, 1..=600_000))?
                 .map_or(Duration::from_secs(2), Duration::from_millis),
         };
+        let addr = sources
+            .read(&setting::ADDR, |text| text.parse().ok())?
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let usual = if addr.ip().is_loopback() { LimitSettings::NONE } else { LimitSettings::STANDARD };
+        let limit = |setting| sources.read(setting, |text| whole(text, 0..=1_000_000_000));
+        let auth = AuthConfig {
+            secret: sources.read(&setting::SECRET, ServerSecret::new)?,
+            keys: sources.read(&setting::JWT_KEYS, |text| match http_url(text) {
+                Some(url) => Some(KeySetPlace::Url(url)),
+                None => path(text).map(KeySetPlace::File),
+            })?,
+            audience: sources.read(&setting::JWT_AUDIENCE, named)?,
+            public_url: sources.read(&setting::PUBLIC_URL, http_url)?,
+            cors_origins: sources.read(&setting::CORS_ORIGINS, origins)?.unwrap_or_default(),
+            mail: MailSettings {
+                server: sources.read(&setting::SMTP_URL, smtp_url)?,
+                from: sources
+                    .read(&setting::MAIL_FROM, |text| text.parse().ok())?
+                    .unwrap_or_else(MailSettings::nobody),
+                folder: data_dir.join("outbox"),
+            },
+            proxies: sources.read(&setting::PROXIES, addresses)?.unwrap_or_default(),
+            limits: LimitSettings {
+                member_per_hour: limit(&setting::MEMBER_LIMIT)?.unwrap_or(usual.member_per_hour),
+                address_per_hour: limit(&setting::ADDRESS_LIMIT)?.unwrap_or(usual.address_per_hour),
+                ..usual
+            },
+        };
         let log = LogConfig {
             filter: sources
                 .read(&setting::LOG, |text| EnvFilter::try_new(text).ok().map(|_| text.to_string()))?
@@ -154,13 +205,12 @@ impl Config {
         };
         Ok(Self {
             ignored_variables: sources.ignored_variables().to_vec(),
-            addr: sources
-                .read(&setting::ADDR, |text| text.parse().ok())?
-                .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
+            addr,
             data_dir,
             database,
             embeddings,
             matching,
+            auth,
             log,
             demo_members: sources
                 .read(&setting::DEMO_MEMBERS, |text| whole(text, 0..=10_000_000))?
@@ -184,6 +234,21 @@ fn database_url(text: &str) -> Option<Secret> {
 
 fn http_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// Origins as browsers send them: no path, no slash at the end, no default port.
+fn origins(text: &str) -> Option<Vec<String>> {
+    let origin = |text: &str| http_url(text.trim()).map(|url| url.origin().ascii_serialization());
+    text.split(',').map(origin).collect()
+}
+
+fn addresses(text: &str) -> Option<Vec<IpAddr>> {
+    text.split(',').map(|text| text.trim().parse().ok()).collect()
+}
+
+fn smtp_url(text: &str) -> Option<Secret> {
+    let is_one = text.starts_with("smtp://") || text.starts_with("smtps://");
+    (is_one && Url::parse(text).is_ok_and(|url| url.has_host())).then(|| Secret::new(text))
 }
 
 fn key(text: &str) -> Option<Secret> {

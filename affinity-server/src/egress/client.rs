@@ -115,18 +115,48 @@ impl Egress {
         if let Some(value) = request.authorization {
             outgoing = outgoing.header(AUTHORIZATION, value);
         }
-        let mut incoming = outgoing.send().await.map_err(|error| self.name_failure(&host, error))?;
+        let incoming = outgoing.send().await.map_err(|error| self.name_failure(&host, error))?;
         let status = incoming.status().as_u16();
         let retry_after =
             incoming.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(wait_of);
+        let body = self.read(incoming, &host, request.response_bytes_max).await?;
+        Ok(EgressResponse { status, retry_after, body })
+    }
+
+    /// Sends a request of any kind; an answer of any status is `Ok`.
+    ///
+    /// # Errors
+    /// As [`Egress::post_json`]; [`EgressError::UnsupportedUrl`] also for what is no URL.
+    pub async fn exchange(
+        &self,
+        request: axum::http::Request<Vec<u8>>,
+        response_bytes_max: usize,
+    ) -> Result<axum::http::Response<Vec<u8>>, EgressError> {
+        let outgoing = reqwest::Request::try_from(request)
+            .map_err(|_| EgressError::UnsupportedUrl { scheme: String::new() })?;
+        let host = self.checked_host(outgoing.url())?;
+        let incoming =
+            self.client.execute(outgoing).await.map_err(|error| self.name_failure(&host, error))?;
+        let mut answer = axum::http::Response::new(Vec::new());
+        (*answer.status_mut(), *answer.headers_mut()) = (incoming.status(), incoming.headers().clone());
+        *answer.body_mut() = self.read(incoming, &host, response_bytes_max).await?;
+        Ok(answer)
+    }
+
+    async fn read(
+        &self,
+        mut incoming: reqwest::Response,
+        host: &str,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, EgressError> {
         let mut body = Vec::new();
-        while let Some(chunk) = incoming.chunk().await.map_err(|error| self.name_failure(&host, error))? {
-            if body.len() + chunk.len() > request.response_bytes_max {
-                return Err(EgressError::ResponseTooLarge { host, bytes_max: request.response_bytes_max });
+        while let Some(chunk) = incoming.chunk().await.map_err(|error| self.name_failure(host, error))? {
+            if body.len() + chunk.len() > bytes_max {
+                return Err(EgressError::ResponseTooLarge { host: host.to_owned(), bytes_max });
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(EgressResponse { status, retry_after, body })
+        Ok(body)
     }
 
     /// An address written as a number never reaches the resolver, so it is checked here.
