@@ -18,6 +18,7 @@ mod teraffi_rules;
 mod access_language;
 mod teraffi_access;
 mod teraffi_attacks;
+mod teraffi_procedures;
 mod change_feed_sql;
 mod generation;
 mod random_writes;
