@@ -8,22 +8,24 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::matching::Matching;
 use crate::observability::MetricsHandle;
-use crate::{health, matching, openapi, problem, ui};
+use crate::resource::Rest;
+use crate::{health, matching, openapi, problem, resource, ui};
 
 /// Bytes of a request's body.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// The whole service.
-pub fn router(matching: Arc<Matching>, metrics: MetricsHandle) -> Router {
+/// The whole service; without `rest` no tables are served.
+pub fn router(matching: Arc<Matching>, rest: Option<Rest>, metrics: MetricsHandle) -> Router {
     Router::new()
         .merge(ui::routes())
         .merge(matching::routes())
         .merge(openapi::routes())
         .merge(health::routes(metrics))
+        .with_state(matching)
+        .merge(rest.map_or_else(Router::new, resource::routes))
         .fallback(problem::not_found)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(middleware::from_fn(health::measure))
         .layer(middleware::from_fn(problem::explain_errors))
-        .with_state(matching)
 }

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::catalog::{CatalogError, CatalogHandle, CatalogSettings};
 use crate::config::Config;
 use crate::database::{Database, DatabaseError, migrate};
 use crate::hosting::{HostingError, embedder, host_platforms};
 use crate::matching::{Matching, ScoringPool};
 use crate::observability::{MetricsError, install_metrics};
+use crate::resource::{Rest, RestSettings};
 use crate::router::router;
 
 /// Why the server ended before it was told to.
@@ -41,6 +43,11 @@ pub enum ServeError {
         /// What was met.
         source: MetricsError,
     },
+    /// The database's catalog cannot be read.
+    Catalog {
+        /// What was met.
+        source: CatalogError,
+    },
     /// Signals cannot be waited for, or connections not accepted.
     System {
         /// What the system answered.
@@ -54,6 +61,7 @@ impl fmt::Display for ServeError {
             Self::Database { source } => source.fmt(f),
             Self::Hosting { source } => source.fmt(f),
             Self::Metrics { source } => source.fmt(f),
+            Self::Catalog { source } => source.fmt(f),
             Self::Bind { addr, .. } => {
                 write!(f, "cannot listen on {addr}; choose another with --addr or AFFINITY_ADDR")
             }
@@ -68,6 +76,7 @@ impl std::error::Error for ServeError {
             Self::Database { source } => source.source(),
             Self::Hosting { source } => source.source(),
             Self::Metrics { source } => source.source(),
+            Self::Catalog { source } => source.source(),
             Self::Bind { source, .. } | Self::System { source } => Some(source),
         }
     }
@@ -128,7 +137,11 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     };
     let matching = Arc::new(Matching::new(platforms, ScoringPool::new(&config.matching), embedder));
     introduce(addr, &matching).await;
-    let served = axum::serve(listener, router(Arc::clone(&matching), metrics))
+    let catalog = CatalogHandle::start(database.pool().clone(), CatalogSettings::default())
+        .await
+        .map_err(|source| ServeError::Catalog { source })?;
+    let rest = Rest::new(database.pool().clone(), catalog, RestSettings::standard());
+    let served = axum::serve(listener, router(Arc::clone(&matching), Some(rest), metrics))
         .with_graceful_shutdown(async move { stop.received().await })
         .await
         .map_err(|source| ServeError::System { source });
