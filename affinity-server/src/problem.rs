@@ -103,11 +103,7 @@ impl Problem {
 
     /// A problem of the REST layer, which also carries what PostgREST's clients read: `code` is one of PostgREST's or
     /// an SQLSTATE, `message` the same sentence as `detail`.
-    pub fn rest(
-        status: StatusCode,
-        code: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn rest(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         let mut problem = Self::new(status, code, message);
         problem.0.rest = Some(RestFacts { message: problem.0.detail.clone(), details: Value::Null });
         problem.0.hint = Some(Value::Null);

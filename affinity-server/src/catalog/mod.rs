@@ -18,7 +18,7 @@ pub use self::model::{
 };
 pub use self::settings::{PlatformSettings, TransactionEndPolicy};
 pub use self::sql::{
-    AnswerStatement, Base, Cast, CatalogError, CopyStatement, Embed, Join, KeyAfter, Label, LoadScript, Order, OrderValue,
-    Output, OutputValue, Predicate, ProjectionRows, ProjectionStatements, Rows, Source, Statement, Summary, Value, ValueCheck,
-    search_path,
+    AnswerStatement, Base, Cast, CatalogError, CopyStatement, Embed, Join, KeyAfter, Label, LoadScript,
+    Order, OrderValue, Output, OutputValue, Predicate, ProjectionRows, ProjectionStatements, Rows, Source,
+    Statement, Summary, Value, ValueCheck, search_path,
 };

@@ -64,7 +64,9 @@ impl Ask<'_> {
         let mut attempt = 1;
         loop {
             match self.attempt(work).await {
-                Err(failure) if failure.is_conflict() && attempt < self.rest.settings().attempts_max => attempt += 1,
+                Err(failure) if failure.is_conflict() && attempt < self.rest.settings().attempts_max => {
+                    attempt += 1
+                }
                 Err(failure) => return Err(self.explain(failure, &work.statement).await),
                 Ok(found) => return Ok(found),
             }
@@ -72,7 +74,8 @@ impl Ask<'_> {
     }
 
     async fn attempt(&self, work: &Work<'_>) -> Result<Found, Failure> {
-        let mut transaction = begin_as(self.rest.pool(), &self.caller, &self.request_settings(work.access)).await?;
+        let mut transaction =
+            begin_as(self.rest.pool(), &self.caller, &self.request_settings(work.access)).await?;
         let row = work.statement.clone().query().fetch_one(&mut *transaction).await?;
         let mut found = Found::from_row(&row)?;
         if let Some((statement, above)) = &work.planned
@@ -93,7 +96,8 @@ impl Ask<'_> {
     /// The lines that a statement gives in its one column, as the caller, changing nothing.
     pub(super) async fn lines(&self, statement: &Statement, access: Access) -> Result<String, Problem> {
         let run = async || -> Result<String, Failure> {
-            let mut transaction = begin_as(self.rest.pool(), &self.caller, &self.request_settings(access)).await?;
+            let mut transaction =
+                begin_as(self.rest.pool(), &self.caller, &self.request_settings(access)).await?;
             let rows = statement.clone().query().fetch_all(&mut *transaction).await?;
             transaction.rollback().await?;
             let lines: Result<Vec<String>, _> = rows.iter().map(plan_line).collect();
@@ -143,7 +147,8 @@ impl Ask<'_> {
 
     /// The first value of the statement that its type does not take, by what it was given for.
     async fn bad_value(&self, statement: &Statement) -> Option<String> {
-        let mut transaction = begin_as(self.rest.pool(), &self.caller, &self.request_settings(Access::Read)).await.ok()?;
+        let mut transaction =
+            begin_as(self.rest.pool(), &self.caller, &self.request_settings(Access::Read)).await.ok()?;
         for check in statement.value_checks() {
             let mut savepoint = transaction.begin().await.ok()?;
             if check.statement.query().fetch_one(&mut *savepoint).await.is_err() {
@@ -157,7 +162,8 @@ impl Ask<'_> {
 
 /// A line of a plan, which comes as text or, in JSON, as `json`.
 fn plan_line(row: &PgRow) -> Result<String, sqlx::Error> {
-    row.try_get::<String, _>(0).or_else(|_| row.try_get::<serde_json::Value, _>(0).map(|plan| plan.to_string()))
+    row.try_get::<String, _>(0)
+        .or_else(|_| row.try_get::<serde_json::Value, _>(0).map(|plan| plan.to_string()))
 }
 
 async fn planned_rows(connection: &mut PgConnection, statement: &Statement) -> Result<u64, sqlx::Error> {

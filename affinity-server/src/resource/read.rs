@@ -71,7 +71,8 @@ impl Ask<'_> {
         let found = self.execute(&work).await?;
         let window = Window { limit: statement.rows.limit, offset: statement.rows.offset };
         let page = Page::new(window, self.rows_max(), &found)?;
-        let mut answer = Answer::new(page.status(), &statement.format).page(&page).applied_count(count.is_some(), self);
+        let mut answer =
+            Answer::new(page.status(), &statement.format).page(&page).applied_count(count.is_some(), self);
         if page.has_more() {
             answer = answer.next(&self.next_page(&keys, found.last_keys.as_deref(), page.next_offset()));
         }

@@ -28,3 +28,4 @@ mod learning;
 mod matching;
 mod rest_world;
 mod rest_read;
+mod rest_cases;

@@ -81,7 +81,11 @@ impl AnswerStatement {
                 let is_object = matches!(self.format, Format::Object { .. });
                 sql.push("(SELECT coalesce(");
                 sql.push(if *strips_nulls { "json_strip_nulls(" } else { "(" });
-                sql.push(if is_object { "json_agg(r)->0)::text, 'null')" } else { "json_agg(r))::text, '[]')" });
+                sql.push(if is_object {
+                    "json_agg(r)->0)::text, 'null')"
+                } else {
+                    "json_agg(r))::text, '[]')"
+                });
                 self.shown(sql);
             }
             Format::Plan { .. } => {

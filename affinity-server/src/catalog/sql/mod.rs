@@ -15,6 +15,6 @@ pub use self::load::{CopyStatement, LoadScript};
 pub use self::projection::{ProjectionRows, ProjectionStatements};
 pub use self::statement::{Statement, ValueCheck, search_path};
 pub use self::tree::{
-    Base, Cast, Embed, Join, KeyAfter, Label, Order, OrderValue, Output, OutputValue, Predicate, Rows, Source, Summary,
-    Value,
+    Base, Cast, Embed, Join, KeyAfter, Label, Order, OrderValue, Output, OutputValue, Predicate, Rows,
+    Source, Summary, Value,
 };

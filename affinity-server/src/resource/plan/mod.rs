@@ -7,5 +7,5 @@ mod relationship;
 mod rows;
 
 pub use self::error::{PlanError, Way};
-pub use self::planner::{Planner, Table};
 pub(super) use self::nearest::nearest;
+pub use self::planner::{Planner, Table};
