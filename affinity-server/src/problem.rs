@@ -6,7 +6,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -61,6 +61,8 @@ struct Document {
     got: Option<String>,
     #[serde(skip)]
     retry_after_seconds: Option<u64>,
+    #[serde(skip)]
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// What PostgREST's clients read besides `code` and `hint`; present even when there is nothing to say.
@@ -98,16 +100,13 @@ impl Problem {
             expected: None,
             got: None,
             retry_after_seconds: None,
+            headers: Vec::new(),
         }))
     }
 
     /// A problem of the REST layer, which also carries what PostgREST's clients read: `code` is one of PostgREST's or
     /// an SQLSTATE, `message` the same sentence as `detail`.
-    pub fn rest(
-        status: StatusCode,
-        code: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn rest(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         let mut problem = Self::new(status, code, message);
         problem.0.rest = Some(RestFacts { message: problem.0.detail.clone(), details: Value::Null });
         problem.0.hint = Some(Value::Null);
@@ -165,6 +164,13 @@ impl Problem {
         self
     }
 
+    /// Sends a header with the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.0.status
@@ -211,6 +217,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.0.retry_after_seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.headers_mut().extend(self.0.headers.iter().cloned());
         // Kept for layers that add to it or show it to people.
         response.extensions_mut().insert(self);
         response

@@ -33,10 +33,9 @@ impl Page {
         let is_full = window.limit.is_some_and(|limit| rows > 0 && rows == limit);
         if let Some(total) = found.total.filter(|total| window.offset > *total) {
             let message = "Requested range not satisfiable";
-            return Err(Problem::rest(StatusCode::RANGE_NOT_SATISFIABLE, "PGRST103", message).details(format!(
-                "An offset of {} was requested, but there are only {total} rows.",
-                window.offset
-            )));
+            return Err(Problem::rest(StatusCode::RANGE_NOT_SATISFIABLE, "PGRST103", message).details(
+                format!("An offset of {} was requested, but there are only {total} rows.", window.offset),
+            ));
         }
         Ok(Self {
             offset: window.offset,
@@ -166,7 +165,9 @@ impl Answer {
 
     fn apply_preferences(&mut self, ask: &Ask<'_>) {
         let preferences = &ask.preferences;
-        if let Some(end) = preferences.transaction.filter(|_| ask.platform.settings.transaction_end.may_override) {
+        if let Some(end) =
+            preferences.transaction.filter(|_| ask.platform.settings.transaction_end.may_override)
+        {
             self.applied.push(match end {
                 TransactionEnd::Commit => "tx=commit".to_owned(),
                 TransactionEnd::Rollback => "tx=rollback".to_owned(),

@@ -4,12 +4,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::rest::Rest;
+use super::plan::{Planner, nearest};
 use super::request::{Format, Preferences, profile};
+use super::rest::Rest;
 use super::unreadable::Unreadable;
 use crate::auth::{Access, Caller, RequestSettings, Standing};
 use crate::catalog::{Catalog, Identifier, ServedPlatform, search_path};
-use super::plan::{Planner, nearest};
 use crate::problem::Problem;
 
 /// Headers that stay between the client and us.
@@ -40,8 +40,7 @@ impl<'a> Ask<'a> {
         let Some(platform) = catalog.platforms.get(platform) else {
             return Err(unknown_platform(catalog, platform));
         };
-        let served: Vec<String> =
-            platform.schemas.iter().map(|schema| schema.name().to_owned()).collect();
+        let served: Vec<String> = platform.schemas.iter().map(|schema| schema.name().to_owned()).collect();
         let schema = profile(&parts.method, &parts.headers, &served)?;
         let schema = schema.and_then(|name| platform.schema(name)).ok_or_else(|| {
             Problem::rest(StatusCode::NOT_FOUND, "PGRST106", "this platform serves no schema")
@@ -125,7 +124,8 @@ fn caller(rest: &Rest, platform: &ServedPlatform, parts: &Parts) -> Caller {
 fn unknown_platform(catalog: &Catalog, platform: &str) -> Problem {
     let names: Vec<&String> = catalog.platforms.keys().collect();
     let message = format!("there is no platform \"{platform}\"");
-    let problem = Problem::rest(StatusCode::NOT_FOUND, "unknown_platform", message).allowed(names.iter().copied());
+    let problem =
+        Problem::rest(StatusCode::NOT_FOUND, "unknown_platform", message).allowed(names.iter().copied());
     match nearest(platform, names.iter().map(|name| name.as_str())) {
         Some(near) => problem.hint(format!("Perhaps you meant \"{near}\"")),
         None => problem,

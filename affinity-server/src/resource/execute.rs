@@ -66,7 +66,9 @@ impl Ask<'_> {
         let mut attempt = 1;
         loop {
             match self.attempt(work).await {
-                Err(failure) if failure.is_conflict() && attempt < self.rest.settings().attempts_max => attempt += 1,
+                Err(failure) if failure.is_conflict() && attempt < self.rest.settings().attempts_max => {
+                    attempt += 1
+                }
                 Err(failure) => return Err(self.explain(failure, &work.statement, work.given).await),
                 Ok(found) => return Ok(found),
             }
@@ -74,7 +76,8 @@ impl Ask<'_> {
     }
 
     async fn attempt(&self, work: &Work<'_>) -> Result<Found, Failure> {
-        let mut transaction = begin_as(self.rest.pool(), &self.caller, &self.request_settings(work.access)).await?;
+        let mut transaction =
+            begin_as(self.rest.pool(), &self.caller, &self.request_settings(work.access)).await?;
         let row = work.statement.clone().query().fetch_one(&mut *transaction).await?;
         let mut found = Found::from_row(&row)?;
         if let Some((statement, above)) = &work.planned
@@ -95,7 +98,8 @@ impl Ask<'_> {
     /// The lines that a statement gives in its one column, as the caller, changing nothing.
     pub(super) async fn lines(&self, statement: &Statement, access: Access) -> Result<String, Problem> {
         let run = async || -> Result<String, Failure> {
-            let mut transaction = begin_as(self.rest.pool(), &self.caller, &self.request_settings(access)).await?;
+            let mut transaction =
+                begin_as(self.rest.pool(), &self.caller, &self.request_settings(access)).await?;
             let rows = statement.clone().query().fetch_all(&mut *transaction).await?;
             transaction.rollback().await?;
             let lines: Result<Vec<String>, _> = rows.iter().map(plan_line).collect();
@@ -164,7 +168,9 @@ impl Ask<'_> {
     /// Whether PostgreSQL runs a statement that reads nothing but its own values.
     pub(super) async fn holds(&self, statement: &Statement) -> bool {
         let settings = self.request_settings(Access::Read);
-        let Ok(mut transaction) = begin_as(self.rest.pool(), &self.caller, &settings).await else { return true };
+        let Ok(mut transaction) = begin_as(self.rest.pool(), &self.caller, &settings).await else {
+            return true;
+        };
         let ran = statement.clone().query().fetch_optional(&mut *transaction).await;
         ran.is_ok() && transaction.rollback().await.is_ok()
     }
@@ -172,7 +178,8 @@ impl Ask<'_> {
 
 /// A line of a plan, which comes as text or, in JSON, as `json`.
 fn plan_line(row: &PgRow) -> Result<String, sqlx::Error> {
-    row.try_get::<String, _>(0).or_else(|_| row.try_get::<serde_json::Value, _>(0).map(|plan| plan.to_string()))
+    row.try_get::<String, _>(0)
+        .or_else(|_| row.try_get::<serde_json::Value, _>(0).map(|plan| plan.to_string()))
 }
 
 async fn planned_rows(connection: &mut PgConnection, statement: &Statement) -> Result<u64, sqlx::Error> {

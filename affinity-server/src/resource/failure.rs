@@ -1,4 +1,5 @@
-use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use sqlx::postgres::PgDatabaseError;
 
 use crate::auth::{Caller, Standing};
@@ -44,12 +45,17 @@ impl Failure {
             Self::Refused(problem) => return problem,
             Self::Database(error) => error,
         };
-        let postgres = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+        let postgres =
+            error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
         let Some(postgres) = postgres else {
             tracing::error!("the database did not answer: {error}");
             let unavailable = StatusCode::SERVICE_UNAVAILABLE;
-            return Problem::rest(unavailable, "PGRST000", "Database connection error. Retrying the connection.")
-                .retry_after_seconds(1);
+            return Problem::rest(
+                unavailable,
+                "PGRST000",
+                "Database connection error. Retrying the connection.",
+            )
+            .retry_after_seconds(1);
         };
         let code = postgres.code();
         if code == "PGRST"
@@ -67,6 +73,9 @@ impl Failure {
         }
         if let Some(column) = postgres.column() {
             problem = problem.at(format!("/{}", pointer_part(column)), postgres.message());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            problem = problem.header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if code.starts_with("40") {
             problem = problem.retry_after_seconds(1);
@@ -94,7 +103,11 @@ fn status(code: &str, message: &str, caller: &Caller) -> StatusCode {
         "22023" if message.starts_with("role") && message.ends_with("does not exist") => 401,
         "22P05" => 422,
         "40001" | "40P01" => 503, // tried several times
-        "42883" if message.starts_with("function xmlagg(") || message.starts_with("function st_asgeojson(") => 406,
+        "42883"
+            if message.starts_with("function xmlagg(") || message.starts_with("function st_asgeojson(") =>
+        {
+            406
+        }
         "42P01" | "42883" => 404,
         "42P17" => 500,
         "42501" if caller.standing() == Standing::Anonymous => 401,
@@ -106,7 +119,8 @@ fn status(code: &str, message: &str, caller: &Caller) -> StatusCode {
             "PT" => code.get(2..).and_then(|status| status.parse().ok()).unwrap_or(500),
             "08" | "53" => 503,
             "0L" | "0P" | "28" => 403,
-            "09" | "21" | "25" | "2D" | "38" | "39" | "3B" | "40" | "54" | "55" | "57" | "58" | "F0" | "HV" | "P0" | "XX" => 500,
+            "09" | "21" | "25" | "2D" | "38" | "39" | "3B" | "40" | "54" | "55" | "57" | "58" | "F0"
+            | "HV" | "P0" | "XX" => 500,
             _ => 400,
         },
     };
@@ -126,6 +140,13 @@ fn raised(error: &PgDatabaseError) -> Option<Problem> {
     }
     if let Some(hint) = text("hint") {
         problem = problem.hint(hint);
+    }
+    for (name, value) in detail.get("headers").and_then(serde_json::Value::as_object).into_iter().flatten() {
+        if let (Ok(name), Some(Ok(value))) =
+            (HeaderName::try_from(name), value.as_str().map(HeaderValue::try_from))
+        {
+            problem = problem.header(name, value);
+        }
     }
     Some(problem)
 }

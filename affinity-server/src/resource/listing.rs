@@ -50,7 +50,9 @@ impl Ask<'_> {
             }
             let last = self.rest.cursor_key().verify(&scope, cursor).filter(|last| last.len() == keys.len());
             let Some(last) = last else {
-                return Err(bad_cursor("the cursor is not one that this server gave for this listing and order"));
+                return Err(bad_cursor(
+                    "the cursor is not one that this server gave for this listing and order",
+                ));
             };
             keys.iter_mut().zip(last).for_each(|(key, last)| key.last = last);
             rows.predicates.push(Predicate::After(keys));
@@ -73,10 +75,10 @@ impl Ask<'_> {
                 })
         };
         let primary = std::iter::once(&relation.primary_key).filter(|key| !key.is_empty());
-        let is_primary_fine = |key: &&Vec<ColumnId>| {
-            key.iter().all(|column| !self.unreadable().contains(&(id, *column)))
-        };
-        let key = primary.filter(is_primary_fine).next().or_else(|| relation.unique_keys.iter().find(is_fine))?;
+        let is_primary_fine =
+            |key: &&Vec<ColumnId>| key.iter().all(|column| !self.unreadable().contains(&(id, *column)));
+        let key =
+            primary.filter(is_primary_fine).next().or_else(|| relation.unique_keys.iter().find(is_fine))?;
         let is_ordered = |name: &str| {
             rows.order.iter().any(|order| match &order.by {
                 OrderValue::Own(Value { base: Base::Column(column), path, .. }) => {
@@ -85,7 +87,10 @@ impl Ask<'_> {
                 _ => false,
             })
         };
-        let missing = key.iter().map(|column| relation.column(*column)).filter(|column| !is_ordered(column.name.name()));
+        let missing = key
+            .iter()
+            .map(|column| relation.column(*column))
+            .filter(|column| !is_ordered(column.name.name()));
         let order = missing.map(|column| Order {
             by: OrderValue::Own(Value::column(&column.name, &column.data_type.sql)),
             is_descending: false,

@@ -13,6 +13,7 @@ mod read;
 mod body; // JSON and CSV looked at, not converted
 mod payload; // rows of a body against the catalog
 mod write;
+mod call;
 mod execute; // as the caller, again when it lost against others
 mod failure; // the database's errors
 mod answer; // status, headers, body

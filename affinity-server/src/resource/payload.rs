@@ -32,15 +32,22 @@ impl Ask<'_> {
     }
 
     /// The rows that the body holds for `relation`.
-    pub(super) fn payload(&self, relation: &Relation, query: &Query, text: String) -> Result<Payload, Problem> {
+    pub(super) fn payload(
+        &self,
+        relation: &Relation,
+        query: &Query,
+        text: String,
+    ) -> Result<Payload, Problem> {
         let form = BodyForm::from_content_type(&self.parts.headers)?;
         let json = match form {
             BodyForm::Json => text,
-            BodyForm::Csv => csv_records(&text)
-                .map_err(|line| bad_body("All lines must have same number of fields").details(format!("line {line}")))?,
+            BodyForm::Csv => csv_records(&text).map_err(|line| {
+                bad_body("All lines must have same number of fields").details(format!("line {line}"))
+            })?,
             BodyForm::UrlEncoded => {
                 let pairs = form_urlencoded::parse(text.as_bytes());
-                let object = pairs.map(|(key, value)| (key.into_owned(), serde_json::Value::from(value.into_owned())));
+                let object =
+                    pairs.map(|(key, value)| (key.into_owned(), serde_json::Value::from(value.into_owned())));
                 serde_json::Value::Object(object.collect()).to_string()
             }
             BodyForm::Raw(media_type) => {
@@ -55,7 +62,8 @@ impl Ask<'_> {
             self.check_values(relation, &body, &columns, as_json)?;
         }
         let takes_default = self.preferences.missing == Some(MissingFields::Default);
-        let given: Vec<GivenColumn> = columns.iter().map(|column| given_column(column, takes_default)).collect();
+        let given: Vec<GivenColumn> =
+            columns.iter().map(|column| given_column(column, takes_default)).collect();
         let row_count = body.records.len();
         let is_array = body.is_array;
         let json = if is_array { json } else { format!("[{json}]") };
@@ -88,7 +96,10 @@ impl Ask<'_> {
                     true => Err(Mistake {
                         pointer: format!("{pointer}/{}", super::failure::pointer_part(key)),
                         code: "428C9",
-                        message: format!("column \"{key}\" of \"{}\" is generated and cannot be written", relation.name.name()),
+                        message: format!(
+                            "column \"{key}\" of \"{}\" is generated and cannot be written",
+                            relation.name.name()
+                        ),
                     }),
                     false => check_value(&pointer, key, raw, &column.data_type, as_json),
                 };
@@ -105,7 +116,9 @@ impl Ask<'_> {
             _ => StatusCode::BAD_REQUEST,
         };
         let problem = Problem::rest(status, first.code, first.message.clone());
-        Err(mistakes.into_iter().fold(problem, |problem, mistake| problem.at(mistake.pointer, mistake.message)))
+        Err(mistakes
+            .into_iter()
+            .fold(problem, |problem, mistake| problem.at(mistake.pointer, mistake.message)))
     }
 
     /// Where in `given` a value is that its column's type does not take.
@@ -117,9 +130,15 @@ impl Ask<'_> {
             }
             let body = Body::parse(&given.json).ok()?;
             for (place, record) in body.records.iter().enumerate().take(1000) {
-                let Some((_, raw)) = record.iter().find(|(key, _)| key == column.name.name()) else { continue };
+                let Some((_, raw)) = record.iter().find(|(key, _)| key == column.name.name()) else {
+                    continue;
+                };
                 let key = serde_json::Value::from(column.name.name());
-                let alone = Given { json: format!("[{{{key}:{raw}}}]"), is_array: false, columns: vec![column.clone()] };
+                let alone = Given {
+                    json: format!("[{{{key}:{raw}}}]"),
+                    is_array: false,
+                    columns: vec![column.clone()],
+                };
                 if !self.holds(&alone.column_check(column)).await {
                     let row = if given.is_array { format!("/{place}") } else { String::new() };
                     return Some(format!("{row}/{}", part(&column.name)));
@@ -138,7 +157,8 @@ fn same_keys(records: &[Record<'_>], columns: Option<&[String]>) -> Result<Vec<S
     }
     let Some(first) = records.first() else { return Ok(Vec::new()) };
     for record in records {
-        let is_same = record.len() == first.len() && first.iter().all(|(key, _)| record.iter().any(|(other, _)| other == key));
+        let is_same = record.len() == first.len()
+            && first.iter().all(|(key, _)| record.iter().any(|(other, _)| other == key));
         if !is_same {
             return Err(bad_body("All object keys must match"));
         }

@@ -7,7 +7,7 @@ use super::execute::{Found, Work};
 use super::plan::Table;
 use super::request::{CountKind, Format, Query, Window};
 use crate::auth::Access;
-use crate::catalog::{AnswerStatement, Rows};
+use crate::catalog::{AnswerStatement, Rows, Shape};
 use crate::problem::Problem;
 
 impl Ask<'_> {
@@ -50,6 +50,7 @@ impl Ask<'_> {
             format,
             rows_max: self.rows_max(),
             keys: keys.values.clone(),
+            shape: Shape::Rows,
         };
         if let Format::Plan { is_json, options } = &statement.format {
             let plan = self.lines(&statement.render().explained(options, *is_json), Access::Read).await?;
@@ -72,7 +73,8 @@ impl Ask<'_> {
         let found = self.execute(&work).await?;
         let window = Window { limit: statement.rows.limit, offset: statement.rows.offset };
         let page = Page::new(window, self.rows_max(), &found)?;
-        let mut answer = Answer::new(page.status(), &statement.format).page(&page).applied_count(count.is_some(), self);
+        let mut answer =
+            Answer::new(page.status(), &statement.format).page(&page).applied_count(count.is_some(), self);
         if page.has_more() {
             answer = answer.next(&self.next_page(&keys, found.last_keys.as_deref(), page.next_offset()));
         }

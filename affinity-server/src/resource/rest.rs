@@ -27,7 +27,13 @@ impl Rest {
     #[must_use]
     pub fn new(pool: PgPool, catalog: CatalogHandle, settings: RestSettings) -> Self {
         let cursor_key = CursorKey::random();
-        Self(Arc::new(Parts { pool, catalog, settings, cursor_key, unreadable: UnreadableColumns::default() }))
+        Self(Arc::new(Parts {
+            pool,
+            catalog,
+            settings,
+            cursor_key,
+            unreadable: UnreadableColumns::default(),
+        }))
     }
 
     pub(super) fn pool(&self) -> &PgPool {

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{any, get};
 
 use super::ask::Ask;
 use super::rest::Rest;
@@ -12,7 +12,10 @@ use crate::problem::{PathParts, Problem};
 /// The routes below `/rest`.
 pub fn routes(rest: Rest) -> Router {
     let rows = get(read).post(write).patch(write).put(write).delete(write);
-    Router::new().route("/rest/{platform}/{table}", rows).with_state(rest)
+    Router::new()
+        .route("/rest/{platform}/{table}", rows)
+        .route("/rest/{platform}/rpc/{function}", any(call))
+        .with_state(rest)
 }
 
 async fn read(
@@ -33,4 +36,14 @@ async fn write(
     let (parts, body) = request.into_parts();
     let catalog = rest.catalog();
     Ask::new(&rest, &catalog, &platform, &parts).await?.write(&table, body).await
+}
+
+async fn call(
+    State(rest): State<Rest>,
+    PathParts((platform, function)): PathParts<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let catalog = rest.catalog();
+    Ask::new(&rest, &catalog, &platform, &parts).await?.call(&function, body).await
 }

@@ -8,10 +8,12 @@ use super::ask::Ask;
 use super::execute::{Found, Work};
 use super::payload::bad_body;
 use super::read::check_singular;
-use super::request::{Condition, CountKind, Format, MissingFields, Operator, Query, Resolution, ReturnKind, TransactionEnd};
+use super::request::{
+    Condition, CountKind, Format, MissingFields, Operator, Query, Resolution, ReturnKind, TransactionEnd,
+};
 use crate::auth::Access;
 use crate::catalog::{
-    AnswerStatement, Identifier, Predicate, Relation, RelationId, Rows, Source, Write, WriteStatement,
+    AnswerStatement, Identifier, Predicate, Relation, RelationId, Rows, Shape, Source, Write, WriteStatement,
 };
 use crate::problem::Problem;
 
@@ -65,7 +67,11 @@ impl Ask<'_> {
             }
             Kind::Insert => {
                 if !predicates.is_empty() && self.is_strict() {
-                    return Err(Problem::rest(StatusCode::BAD_REQUEST, "PGRST100", "an insert takes no filters"));
+                    return Err(Problem::rest(
+                        StatusCode::BAD_REQUEST,
+                        "PGRST100",
+                        "an insert takes no filters",
+                    ));
                 }
                 let payload = self.payload(relation, &query, self.body_text(body).await?)?;
                 let merges = self.preferences.resolution == Some(Resolution::MergeDuplicates);
@@ -113,6 +119,7 @@ impl Ask<'_> {
                     format: format.clone(),
                     rows_max: u64::MAX,
                     keys: Vec::new(),
+                    shape: Shape::Rows,
                 });
             }
         }
@@ -245,8 +252,9 @@ impl Ask<'_> {
             return Ok(());
         }
         let message = "this would write every row of the table";
-        Err(Problem::rest(StatusCode::BAD_REQUEST, "unfiltered_write", message)
-            .hint("add a filter, or say how many rows may be written: Prefer: handling=strict, max-affected=100"))
+        Err(Problem::rest(StatusCode::BAD_REQUEST, "unfiltered_write", message).hint(
+            "add a filter, or say how many rows may be written: Prefer: handling=strict, max-affected=100",
+        ))
     }
 
     fn check_window(&self, kind: Kind, query: &Query) -> Result<(), Problem> {
@@ -272,7 +280,10 @@ impl Ask<'_> {
                 Condition::Filter(filter)
                     if !filter.is_negated
                         && filter.field.path.is_empty()
-                        && matches!(filter.operator, Operator::Binary { name: "eq", quantifier: None, .. }) =>
+                        && matches!(
+                            filter.operator,
+                            Operator::Binary { name: "eq", quantifier: None, .. }
+                        ) =>
                 {
                     named.push(&filter.field.name);
                 }
@@ -293,7 +304,9 @@ impl Ask<'_> {
     fn nothing_updated(&self, format: &Format) -> Response {
         let is_shown = self.preferences.returns == Some(ReturnKind::Representation);
         let answer = match is_shown {
-            true => Answer::new(StatusCode::OK, format).body("[]".to_owned()).applied("return=representation"),
+            true => {
+                Answer::new(StatusCode::OK, format).body("[]".to_owned()).applied("return=representation")
+            }
             false => Answer::empty(StatusCode::NO_CONTENT),
         };
         answer.header(CONTENT_RANGE, "*/*").finish(self)
@@ -302,7 +315,9 @@ impl Ask<'_> {
     fn nothing_inserted(&self, format: &Format) -> Response {
         let is_shown = self.preferences.returns == Some(ReturnKind::Representation);
         let answer = match is_shown {
-            true => Answer::new(StatusCode::CREATED, format).body("[]".to_owned()).applied("return=representation"),
+            true => Answer::new(StatusCode::CREATED, format)
+                .body("[]".to_owned())
+                .applied("return=representation"),
             false => Answer::empty(StatusCode::CREATED),
         };
         answer.header(CONTENT_RANGE, "*/*").finish(self)

@@ -29,3 +29,4 @@ mod matching;
 mod rest_world;
 mod rest_read;
 mod rest_write;
+mod rest_call;

@@ -142,10 +142,16 @@ async fn related_rows_are_embedded_in_every_direction() {
                     {"name": "Cora, \"Inc\"", "projects": []}
                 ]),
             ),
-            ("/clients?select=id,projects!inner(id)&projects.id=eq.3", json!([{"id": 2, "projects": [{"id": 3}]}])),
+            (
+                "/clients?select=id,projects!inner(id)&projects.id=eq.3",
+                json!([{"id": 2, "projects": [{"id": 3}]}]),
+            ),
             ("/clients?select=id,projects!inner()&projects.id=eq.3", json!([{"id": 2}])),
             ("/clients?select=id,projects()&projects=is.null", json!([{"id": 3}])),
-            ("/projects?select=id,clients()&clients=not.is.null&order=id", json!([{"id": 1}, {"id": 2}, {"id": 3}])),
+            (
+                "/projects?select=id,clients()&clients=not.is.null&order=id",
+                json!([{"id": 1}, {"id": 2}, {"id": 3}]),
+            ),
             (
                 "/clients?select=id,projects(id)&or=(id.eq.3,projects.not.is.null)&projects.id=eq.3&order=id",
                 json!([{"id": 2, "projects": [{"id": 3}]}, {"id": 3, "projects": []}]),
@@ -162,21 +168,31 @@ async fn related_rows_are_embedded_in_every_direction() {
                     {"name": "Cem", "tasks": [{"name": "test"}]}
                 ]),
             ),
-            ("/users?select=name,boss:boss_id(name)&id=eq.2", json!([{"name": "Ben", "boss": {"name": "Ann"}}])),
+            (
+                "/users?select=name,boss:boss_id(name)&id=eq.2",
+                json!([{"name": "Ben", "boss": {"name": "Ann"}}]),
+            ),
             (
                 "/users?select=name,staff:users(name)&id=eq.1&staff.order=id",
                 json!([{"name": "Ann", "staff": [{"name": "Ben"}, {"name": "Cem"}]}]),
             ),
-            ("/users?select=name,profiles(bio)&id=lte.2&order=id",
-                json!([{"name": "Ann", "profiles": {"bio": "hello"}}, {"name": "Ben", "profiles": null}])),
+            (
+                "/users?select=name,profiles(bio)&id=lte.2&order=id",
+                json!([{"name": "Ann", "profiles": {"bio": "hello"}}, {"name": "Ben", "profiles": null}]),
+            ),
             (
                 "/orders?select=billing:addresses!billing(street),shipping:addresses!shipping_id(street)",
                 json!([{"billing": {"street": "Main"}, "shipping": {"street": "Side"}}]),
             ),
             ("/orders?select=shipping(street)", json!([{"shipping": {"street": "Side"}}])),
-            ("/projects?select=id,open_tasks(name)&id=eq.1", json!([{"id": 1, "open_tasks": [{"name": "code"}]}])),
-            ("/big_projects?select=name,clients(name)&order=id&limit=1",
-                json!([{"name": "Beta", "clients": {"name": "Acme"}}])),
+            (
+                "/projects?select=id,open_tasks(name)&id=eq.1",
+                json!([{"id": 1, "open_tasks": [{"name": "code"}]}]),
+            ),
+            (
+                "/big_projects?select=name,clients(name)&order=id&limit=1",
+                json!([{"name": "Beta", "clients": {"name": "Acme"}}]),
+            ),
             (
                 "/tasks?select=name,projects(name,clients(name))&id=eq.4",
                 json!([{"name": "rest", "projects": {"name": "Gamma", "clients": {"name": "Bolt"}}}]),
@@ -224,8 +240,10 @@ async fn aggregates_group_by_the_other_columns() {
                 "/projects?select=client_id,budget.sum()::text&order=client_id&client_id=not.is.null",
                 json!([{"client_id": 1, "sum": "300.30"}, {"client_id": 2, "sum": "300.30"}]),
             ),
-            ("/clients?select=name,projects(budget.sum())&id=eq.1",
-                json!([{"name": "Acme", "projects": [{"sum": 300.30}]}])),
+            (
+                "/clients?select=name,projects(budget.sum())&id=eq.1",
+                json!([{"name": "Acme", "projects": [{"sum": 300.30}]}]),
+            ),
             (
                 "/projects?select=budget.sum(),...clients(name)&client_id=not.is.null&order=clients(name)",
                 json!([{"sum": 300.30, "name": "Acme"}, {"sum": 300.30, "name": "Bolt"}]),
@@ -243,7 +261,10 @@ async fn windows_and_counts_are_told_in_headers() {
     assert_eq!((answer.status, answer.header("content-range")), (206, "0-1/4"));
     assert_eq!(answer.header("preference-applied"), "count=exact");
     let answer = get("/tasks?order=id", &[("range", "1-2")]).await;
-    assert_eq!((answer.status, answer.header("content-range"), answer.json()[0]["id"].as_i64()), (200, "1-2/*", Some(2)));
+    assert_eq!(
+        (answer.status, answer.header("content-range"), answer.json()[0]["id"].as_i64()),
+        (200, "1-2/*", Some(2))
+    );
     let answer = get("/tasks?offset=9", &[("prefer", "count=exact")]).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (416, Some("PGRST103")));
     let answer = get("/tasks?id=eq.99", &[("prefer", "count=exact")]).await;
@@ -264,13 +285,20 @@ async fn formats_follow_the_accept_header() {
     let get = async |path: &str, accept: &str| world.send("GET", path, &[("accept", accept)], "").await;
     let object = "application/vnd.pgrst.object+json";
     let answer = get("/clients?id=eq.2&select=id", object).await;
-    assert_eq!((answer.text.as_str(), answer.header("content-type")), (r#"{"id":2}"#, "application/vnd.pgrst.object+json; charset=utf-8"));
+    assert_eq!(
+        (answer.text.as_str(), answer.header("content-type")),
+        (r#"{"id":2}"#, "application/vnd.pgrst.object+json; charset=utf-8")
+    );
     let problem = get("/clients?select=id", object).await;
     assert_eq!((problem.status, problem.json()["code"].as_str()), (406, Some("PGRST116")));
     assert_eq!(problem.json()["details"], "The result contains 3 rows");
     let answer = get("/clients?select=id,name,tier,tags&order=id", "text/csv").await;
-    assert_eq!(answer.text, "id,name,tier,tags\n1,Acme,gold,\"{a,b}\"\n2,Bolt,bronze,\"{b,c}\"\n3,\"Cora, \"\"Inc\"\"\",,");
-    let answer = get("/clients?id=eq.3&select=id,tier", "application/vnd.pgrst.array+json;nulls=stripped").await;
+    assert_eq!(
+        answer.text,
+        "id,name,tier,tags\n1,Acme,gold,\"{a,b}\"\n2,Bolt,bronze,\"{b,c}\"\n3,\"Cora, \"\"Inc\"\"\",,"
+    );
+    let answer =
+        get("/clients?id=eq.3&select=id,tier", "application/vnd.pgrst.array+json;nulls=stripped").await;
     assert_eq!(answer.text, r#"[{"id":3}]"#);
     let answer = get("/clients?id=eq.3", "application/vnd.pgrst.plan+json").await;
     assert!(answer.json()[0]["Plan"]["Node Type"].is_string(), "{answer:?}");
@@ -285,7 +313,12 @@ async fn unknown_names_are_refused_with_the_nearest() {
         ("/client", 404, "PGRST205", "Perhaps you meant the table 'shop.clients'"),
         ("/clients?nmae=eq.1", 400, "42703", "clients.name"),
         ("/clients?select=nme", 400, "42703", "column clients.nme does not exist"),
-        ("/clients?select=project(id)", 400, "PGRST200", "Perhaps you meant 'projects' instead of 'project'."),
+        (
+            "/clients?select=project(id)",
+            400,
+            "PGRST200",
+            "Perhaps you meant 'projects' instead of 'project'.",
+        ),
         ("/orders?select=addresses(id)", 300, "PGRST201", "'addresses!billing', 'addresses!shipping'"),
         ("/clients?order=projects(id)&select=id,projects(id)", 400, "PGRST118", "many-to-one"),
         ("/clients?select=id,projects(id)&projects=eq.1", 400, "PGRST120", "is null"),
@@ -309,12 +342,19 @@ async fn a_cut_is_told_and_can_be_continued() {
     let mut seen = Vec::new();
     for page in 0..2 {
         let answer = world.get(&path).await;
-        assert_eq!(answer.header("affinity-truncated"), if page == 0 { "rows_max=2" } else { "" }, "{answer:?}");
+        assert_eq!(
+            answer.header("affinity-truncated"),
+            if page == 0 { "rows_max=2" } else { "" },
+            "{answer:?}"
+        );
         seen.extend(answer.json().as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap()));
         let link = answer.header("link").to_owned();
         if page == 0 {
             // What comes in between the pages neither repeats nor hides rows that were there.
-            sqlx::query("INSERT INTO shop.tasks VALUES (9, 'new', 1, 100)").execute(&world.pool).await.unwrap();
+            sqlx::query("INSERT INTO shop.tasks VALUES (9, 'new', 1, 100)")
+                .execute(&world.pool)
+                .await
+                .unwrap();
             let next = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap();
             path = format!("{base}{next}").strip_prefix(&world.base).unwrap().to_owned();
         } else {
@@ -327,11 +367,8 @@ async fn a_cut_is_told_and_can_be_continued() {
 
 #[tokio::test]
 async fn what_is_off_is_refused() {
-    let platform = PlatformSettings {
-        aggregates_enabled: false,
-        plan_enabled: false,
-        ..open_platform(&["shop"])
-    };
+    let platform =
+        PlatformSettings { aggregates_enabled: false, plan_enabled: false, ..open_platform(&["shop"]) };
     let world = World::new("rest_off", SHOP, platform, RestSettings::standard()).await;
     check_refused(&world, &[("/clients?select=id.sum()", 400, "PGRST123", "aggregate")]).await;
     let answer = world.send("GET", "/clients", &[("accept", "application/vnd.pgrst.plan+json")], "").await;
@@ -350,5 +387,12 @@ async fn columns_that_a_role_may_not_read_are_not_in_the_star() {
         PlatformSettings { anonymous_role: Some("shop_reader".to_owned()), ..open_platform(&["shop"]) };
     let world = World::new("rest_grants", &sql, platform, RestSettings::standard()).await;
     check_rows(&world, &[("/clients?id=eq.2", json!([{"id": 2, "name": "Bolt"}]))]).await;
-    check_refused(&world, &[("/clients?select=tier", 401, "42501", "permission denied"), ("/users", 401, "42501", "permission denied")]).await;
+    check_refused(
+        &world,
+        &[
+            ("/clients?select=tier", 401, "42501", "permission denied"),
+            ("/users", 401, "42501", "permission denied"),
+        ],
+    )
+    .await;
 }

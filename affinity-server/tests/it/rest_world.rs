@@ -49,12 +49,18 @@ pub(crate) fn open_platform(schemas: &[&str]) -> PlatformSettings {
 
 impl World {
     /// `sql` run in a new database, and served.
-    pub(crate) async fn new(name: &str, sql: &str, platform: PlatformSettings, settings: RestSettings) -> Self {
+    pub(crate) async fn new(
+        name: &str,
+        sql: &str,
+        platform: PlatformSettings,
+        settings: RestSettings,
+    ) -> Self {
         let pool = cluster::database(name).await;
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&pool).await.unwrap();
         let served = CatalogSettings { platforms: vec![("v1".to_owned(), platform)] };
         let catalog = CatalogHandle::start(pool.clone(), served).await.unwrap();
-        let router = routes(Rest::new(pool.clone(), catalog, settings)).layer(middleware::from_fn(explain_errors));
+        let router =
+            routes(Rest::new(pool.clone(), catalog, settings)).layer(middleware::from_fn(explain_errors));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}/rest/v1", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -63,7 +69,13 @@ impl World {
         Self { pool, client: Client::builder().no_proxy().build().unwrap(), base }
     }
 
-    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.client.request(method, format!("{}{path}", self.base));
         for (name, value) in headers {

@@ -47,9 +47,14 @@ async fn inserted_rows_come_back_as_asked() {
     assert_eq!((answer.status, answer.header("location")), (201, "/rest/v1/users?id=eq.8"));
     assert_eq!(answer.header("preference-applied"), "return=headers-only");
     let rows = json!([{"id": 9, "name": "Fay", "boss_id": 1}, {"id": 10, "name": "Gus", "boss_id": null}]);
-    let answer = world.write("POST", "/users?select=name,boss:boss_id(name)", &format!("{SHOWN}, count=exact"), &rows).await;
+    let answer = world
+        .write("POST", "/users?select=name,boss:boss_id(name)", &format!("{SHOWN}, count=exact"), &rows)
+        .await;
     assert_eq!((answer.status, answer.header("content-range")), (201, "*/2"));
-    assert_eq!(answer.json(), json!([{"name": "Fay", "boss": {"name": "Ann"}}, {"name": "Gus", "boss": null}]));
+    assert_eq!(
+        answer.json(),
+        json!([{"name": "Fay", "boss": {"name": "Ann"}}, {"name": "Gus", "boss": null}])
+    );
     let answer = world.write("POST", "/clients?select=shout", SHOWN, &json!({"id": 9, "name": "new"})).await;
     assert_eq!(answer.json(), json!([{"shout": "NEW!"}]));
     let answer = world.write("POST", "/users", SHOWN, &json!([])).await;
@@ -66,8 +71,10 @@ async fn values_are_stored_as_exactly_as_they_were_written() {
     assert_eq!(answer.status, 201, "{answer:?}");
     let expected = r#"[{"id":1,"always":1,"twice":21.00,"price":10.50,"big":9007199254740993,"free":0.1000000000000000055511151231257827,"flag":true,"label":"none","code":null,"moods":["gold","bronze"],"data":null,"extra":{"b": 1, "a": [1.0]},"at":"2024-05-05T08:00:00+00:00","place":"10.0.0.1"}]"#;
     assert_eq!(answer.text, expected);
-    let is_json_null: bool =
-        sqlx::query_scalar("SELECT data IS NOT NULL AND data = 'null' FROM shop.wide").fetch_one(&world.pool).await.unwrap();
+    let is_json_null: bool = sqlx::query_scalar("SELECT data IS NOT NULL AND data = 'null' FROM shop.wide")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
     assert!(is_json_null, "null in jsonb is a value");
     let answer = world.send("POST", "/wide?select=id,label", &[("prefer", SHOWN)], "{}").await;
     assert_eq!(answer.json(), json!([{"id": 2, "label": "none"}]));
@@ -103,7 +110,8 @@ async fn bodies_that_would_lose_something_are_refused_at_their_place() {
         (r#"{"price": 99999999999}"#, 400, "22003", "/price"),
     ];
     check_refused(&world, "/wide", cases).await;
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM shop.wide").fetch_one(&world.pool).await.unwrap();
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM shop.wide").fetch_one(&world.pool).await.unwrap();
     assert_eq!(count, 0);
 }
 
@@ -131,12 +139,18 @@ async fn refusals_of_the_database_show_no_row() {
 async fn upserts_change_or_keep_what_is_there() {
     let world = shop("rest_upsert").await;
     let merge = format!("{SHOWN}, resolution=merge-duplicates");
-    let answer = world.write("POST", "/users", &merge, &json!([{"id": 1, "name": "Anna"}, {"id": 9, "name": "New"}])).await;
-    assert_eq!((answer.status, answer.json()[0]["name"].as_str(), answer.json()[1]["id"].as_i64()), (201, Some("Anna"), Some(9)));
+    let answer = world
+        .write("POST", "/users", &merge, &json!([{"id": 1, "name": "Anna"}, {"id": 9, "name": "New"}]))
+        .await;
+    assert_eq!(
+        (answer.status, answer.json()[0]["name"].as_str(), answer.json()[1]["id"].as_i64()),
+        (201, Some("Anna"), Some(9))
+    );
     let answer = world.write("POST", "/users", &merge, &json!([{"id": 9, "name": "Newer"}])).await;
     assert_eq!((answer.status, answer.json()[0]["name"].as_str()), (200, Some("Newer")));
     let keep = format!("{SHOWN}, resolution=ignore-duplicates");
-    let answer = world.write("POST", "/users", &keep, &json!([{"id": 9, "name": "X"}, {"id": 10, "name": "Y"}])).await;
+    let answer =
+        world.write("POST", "/users", &keep, &json!([{"id": 9, "name": "X"}, {"id": 10, "name": "Y"}])).await;
     assert_eq!(answer.json(), json!([{"id": 10, "name": "Y", "boss_id": null}]));
     world.write("POST", "/checked", "", &json!({"id": 1, "private": "p", "email": "a@b"})).await;
     let by_email = json!({"id": 5, "private": "q", "email": "a@b"});
@@ -155,7 +169,9 @@ async fn upserts_change_or_keep_what_is_there() {
 #[tokio::test]
 async fn updates_and_deletes_need_a_filter_or_a_bound() {
     let world = shop("rest_update").await;
-    let answer = world.write("PATCH", "/tasks?project_id=eq.1&select=id,hours&order=id", SHOWN, &json!({"hours": 8})).await;
+    let answer = world
+        .write("PATCH", "/tasks?project_id=eq.1&select=id,hours&order=id", SHOWN, &json!({"hours": 8}))
+        .await;
     assert_eq!((answer.status, answer.header("content-range")), (200, "0-1/*"));
     assert_eq!(answer.json(), json!([{"id": 1, "hours": 8}, {"id": 2, "hours": 8}]));
     let answer = world.write("PATCH", "/tasks?id=eq.1", "", &json!({"hours": null})).await;
@@ -170,7 +186,9 @@ async fn updates_and_deletes_need_a_filter_or_a_bound() {
     let answer = world.write("DELETE", "/users_tasks", bounded, &Value::Null).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("PGRST124")));
     assert_eq!(answer.json()["details"], "The query affects 4 rows");
-    let answer = world.write("DELETE", "/users_tasks?user_id=eq.1", &format!("{SHOWN}, count=exact"), &Value::Null).await;
+    let answer = world
+        .write("DELETE", "/users_tasks?user_id=eq.1", &format!("{SHOWN}, count=exact"), &Value::Null)
+        .await;
     assert_eq!((answer.status, answer.header("content-range")), (200, "*/2"));
     let answer = world.write("DELETE", "/users_tasks", bounded, &Value::Null).await;
     assert_eq!(answer.status, 204);
@@ -186,7 +204,8 @@ async fn bodies_come_as_csv_and_forms_and_with_chosen_columns() {
     let world = shop("rest_forms").await;
     let csv = [("content-type", "text/csv"), ("prefer", SHOWN)];
     let answer = world.send("POST", "/users", &csv, "id,name,boss_id\n30,\"A, b\",1\n31,C,NULL").await;
-    let expected = json!([{"id": 30, "name": "A, b", "boss_id": 1}, {"id": 31, "name": "C", "boss_id": null}]);
+    let expected =
+        json!([{"id": 30, "name": "A, b", "boss_id": 1}, {"id": 31, "name": "C", "boss_id": null}]);
     assert_eq!(answer.json(), expected);
     let form = [("content-type", "application/x-www-form-urlencoded"), ("prefer", SHOWN)];
     let answer = world.send("POST", "/users", &form, "id=32&name=D+e").await;
@@ -197,7 +216,10 @@ async fn bodies_come_as_csv_and_forms_and_with_chosen_columns() {
     let missing = [("prefer", "return=representation, missing=default")];
     let some = r#"[{"id": 50, "label": "x"}, {"id": 51}, {"label": null}]"#;
     let answer = world.send("POST", "/wide?columns=id,label&select=id,label", &missing, some).await;
-    assert_eq!(answer.json(), json!([{"id": 50, "label": "x"}, {"id": 51, "label": "none"}, {"id": 1, "label": null}]));
+    assert_eq!(
+        answer.json(),
+        json!([{"id": 50, "label": "x"}, {"id": 51, "label": "none"}, {"id": 1, "label": null}])
+    );
     assert_eq!(answer.header("preference-applied"), "missing=default, return=representation");
 }
 
@@ -209,7 +231,8 @@ async fn a_dry_run_changes_nothing_where_it_is_allowed() {
         ..open_platform(&["shop"])
     };
     let world = World::new("rest_dry", SHOP, platform, RestSettings::standard()).await;
-    let answer = world.write("DELETE", "/users_tasks", "tx=rollback, return=representation", &Value::Null).await;
+    let answer =
+        world.write("DELETE", "/users_tasks", "tx=rollback, return=representation", &Value::Null).await;
     assert_eq!((answer.status, answer.json().as_array().unwrap().len()), (200, 4));
     assert_eq!(answer.header("preference-applied"), "return=representation, tx=rollback");
     assert_eq!(world.rows("/users_tasks").await.as_array().unwrap().len(), 4);

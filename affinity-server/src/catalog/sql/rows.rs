@@ -1,7 +1,5 @@
 use super::statement::{Alias, Statement};
-use super::tree::{
-    Base, Embed, Join, Order, OrderValue, Output, OutputValue, Rows, Source, Summary, Value,
-};
+use super::tree::{Base, Embed, Join, Order, OrderValue, Output, OutputValue, Rows, Source, Summary, Value};
 use crate::catalog::model::Identifier;
 use crate::resource::request::{Aggregate, NullsPlace};
 
@@ -169,13 +167,7 @@ impl Statement {
         }
     }
 
-    fn source(
-        &mut self,
-        rows: &Rows,
-        given: &str,
-        scope: Scope<'_>,
-        parent: Option<(Scope<'_>, &Join)>,
-    ) {
+    fn source(&mut self, rows: &Rows, given: &str, scope: Scope<'_>, parent: Option<(Scope<'_>, &Join)>) {
         match (&rows.source, parent) {
             (Source::Relation { schema, name }, _) => self.qualified(schema, name),
             (Source::OfRow { schema, name }, Some((parent, _))) => {

@@ -366,7 +366,8 @@ impl Rows {
     /// Every relation that rows come from, by schema and name.
     #[must_use]
     pub fn relations(&self) -> Vec<(String, String)> {
-        let name = |schema: &Identifier, name: &Identifier| (schema.name().to_owned(), name.name().to_owned());
+        let name =
+            |schema: &Identifier, name: &Identifier| (schema.name().to_owned(), name.name().to_owned());
         let mut relations = match &self.source {
             Source::Relation { schema, name: table } => vec![name(schema, table)],
             Source::OfRow { .. } | Source::Given { .. } => Vec::new(),

@@ -111,8 +111,8 @@ impl WriteStatement {
         }
         sql.push("changed AS (");
         self.write(&mut sql);
-        sql.push("), ");
-        AnswerStatement::render_given(&mut sql, self.answer.as_ref(), "changed");
+        sql.push(")");
+        AnswerStatement::render_written(&mut sql, self.answer.as_ref(), "changed");
         sql.push(", ");
         if self.location.is_empty() {
             sql.push("NULL::text[]");
@@ -123,9 +123,14 @@ impl WriteStatement {
             });
             sql.push("] FROM changed LIMIT 1)");
         }
-        let counts = matches!(&self.write, Write::Insert { conflict: Some(Conflict { merges: true, .. }), .. });
+        let counts =
+            matches!(&self.write, Write::Insert { conflict: Some(Conflict { merges: true, .. }), .. });
         sql.push(" AS location, ");
-        sql.push(if counts { "nullif(current_setting('affinity.inserted', true), '')::int8" } else { "NULL::int8" });
+        sql.push(if counts {
+            "nullif(current_setting('affinity.inserted', true), '')::int8"
+        } else {
+            "NULL::int8"
+        });
         sql.push(" AS inserted");
         sql
     }
@@ -135,7 +140,11 @@ impl WriteStatement {
         let scope = Scope { alias, row_type: None, embeds: &[] };
         match &self.write {
             Write::Insert { given, conflict, predicates } => {
-                sql.push("INSERT INTO ").qualified(&self.schema, &self.name).push(" AS ").at('w', alias).push(" (");
+                sql.push("INSERT INTO ")
+                    .qualified(&self.schema, &self.name)
+                    .push(" AS ")
+                    .at('w', alias)
+                    .push(" (");
                 names(sql, given, "");
                 sql.push(") SELECT ");
                 names(sql, given, "t");
@@ -165,7 +174,11 @@ impl WriteStatement {
                 self.returning(sql, "w");
             }
             Write::Update { given, predicates } => {
-                sql.push("UPDATE ").qualified(&self.schema, &self.name).push(" AS ").at('t', alias).push(" SET ");
+                sql.push("UPDATE ")
+                    .qualified(&self.schema, &self.name)
+                    .push(" AS ")
+                    .at('t', alias)
+                    .push(" SET ");
                 sql.separated(", ", &given.columns, |sql, column| {
                     sql.name(&column.name).push(" = given.").name(&column.name);
                 });
@@ -227,7 +240,8 @@ fn on_conflict(sql: &mut Statement, conflict: &Conflict, given: &Given) {
 }
 
 impl Statement {
-    fn given(&mut self, given: &Given) {
+    /// The part `given` of a statement: rows in JSON, in the columns' types.
+    pub(in crate::catalog) fn given(&mut self, given: &Given) {
         self.push("given AS (SELECT ");
         self.separated(", ", &given.columns, |sql, column| {
             if let Some(default) = &column.default {

@@ -13,7 +13,7 @@ pub(in crate::resource) struct Mistake {
 }
 
 /// Whether a JSON text has a string with the character that PostgreSQL has not.
-pub(in crate::resource) fn has_nul(raw: &str) -> bool {
+fn has_nul(raw: &str) -> bool {
     let mut escapes = raw.match_indices("\\u0000");
     escapes.any(|(at, _)| raw[..at].bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 0)
 }
@@ -50,7 +50,8 @@ pub(in crate::resource) fn check_value(
         let is_fine = raw.starts_with('{') || (!as_json && raw.starts_with('"'));
         return if is_fine { Ok(()) } else { Err(wrong_type(at, "an object", raw, data_type)) };
     }
-    let (expected, is_fine) = allowed(&data_type.base, !data_type.labels.is_empty(), raw.as_bytes()[0], as_json);
+    let (expected, is_fine) =
+        allowed(&data_type.base, !data_type.labels.is_empty(), raw.as_bytes()[0], as_json);
     if !is_fine {
         return Err(wrong_type(at, expected, raw, data_type));
     }
@@ -71,8 +72,8 @@ fn allowed(base: &str, is_enum: bool, first: u8, as_json: bool) -> (&'static str
             ("a number, or a string of one", is_number || is_string)
         }
         "text" | "varchar" | "bpchar" | "char" | "name" | "citext" | "uuid" | "date" | "time" | "timetz"
-        | "timestamp" | "timestamptz" | "interval" | "bytea" | "inet" | "cidr" | "macaddr" | "tsvector" | "xml"
-        | "bit" | "varbit" => ("a string", is_string),
+        | "timestamp" | "timestamptz" | "interval" | "bytea" | "inet" | "cidr" | "macaddr" | "tsvector"
+        | "xml" | "bit" | "varbit" => ("a string", is_string),
         _ if is_enum => ("a string", is_string),
         _ => ("", true), // types that extensions read may take anything
     }
@@ -113,7 +114,8 @@ fn fraction_digits(text: &str) -> Option<i64> {
         None => (text, 0),
     };
     let fraction = digits.split_once('.').map_or("", |(_, fraction)| fraction);
-    let is_number = digits.trim_start_matches(['-', '+']).bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_number =
+        digits.trim_start_matches(['-', '+']).bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let whole = digits.trim_start_matches(['-', '+']).split('.').next().unwrap_or_default();
     let needed = fraction.trim_end_matches('0').len();
     let written = match needed {

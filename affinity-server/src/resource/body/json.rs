@@ -95,7 +95,10 @@ impl<'t> Scan<'t> {
         let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
         for byte in self.text.as_bytes()[start..].iter().copied() {
             let is_end = depth == 0 && !in_string;
-            if is_end && self.at > start && (matches!(byte, b',' | b']' | b'}' | b':') || byte.is_ascii_whitespace()) {
+            if is_end
+                && self.at > start
+                && (matches!(byte, b',' | b']' | b'}' | b':') || byte.is_ascii_whitespace())
+            {
                 break;
             }
             self.at += 1;

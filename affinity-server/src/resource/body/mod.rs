@@ -5,6 +5,6 @@ mod json; // text to records
 mod csv;
 mod check; // records against columns
 
-pub(super) use self::check::{Mistake, check_value, has_nul};
+pub(super) use self::check::{Mistake, check_value};
 pub(super) use self::csv::csv_records;
 pub(super) use self::json::{Body, BodyError, Record};

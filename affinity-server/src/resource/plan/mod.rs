@@ -6,8 +6,10 @@ mod planner;
 mod relationship;
 mod rows;
 mod write;
+mod call;
 
+pub(super) use self::call::WholeBody;
 pub use self::error::{PlanError, Way};
-pub use self::planner::{Planner, Table};
 pub(super) use self::nearest::nearest;
+pub use self::planner::{Planner, Table};
 pub(super) use self::write::given_column;

@@ -1,5 +1,8 @@
 /// The one of `names` that is spelled most like `name`; `None` when none is close.
-pub(in crate::resource) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(in crate::resource) fn nearest<'a>(
+    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let tolerated = name.chars().count().div_ceil(3);
     names
         .into_iter()

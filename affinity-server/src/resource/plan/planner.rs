@@ -4,7 +4,8 @@ use std::sync::Arc;
 use super::error::PlanError;
 use super::nearest::nearest;
 use crate::catalog::{
-    Base, Catalog, Column, ColumnId, DataType, Identifier, Relation, RelationId, Returns, ServedPlatform, Source, Value,
+    Base, Catalog, Column, ColumnId, DataType, Identifier, Relation, RelationId, Returns, ServedPlatform,
+    Source, Value,
 };
 use crate::resource::request::Field;
 
@@ -125,7 +126,8 @@ impl<'a> Planner<'a> {
     fn computed(&self, table: Table<'a>, name: &str) -> Option<(Base, &'a DataType)> {
         table.relation?;
         let takes_row = self.catalog.all_functions().iter().filter(|function| {
-            let one_row = function.arguments.len() == 1 && function.arguments[0].data_type.row_of == table.relation;
+            let one_row =
+                function.arguments.len() == 1 && function.arguments[0].data_type.row_of == table.relation;
             one_row && function.name.name() == name && self.platform.may_call(&function.schema)
         });
         takes_row.into_iter().find_map(|function| match &function.returns {

@@ -11,8 +11,7 @@ impl<'a> Planner<'a> {
     /// When there is none, or more than one.
     pub fn find_link(&self, from: Table<'a>, embedding: &Embedding) -> Result<&'a Link, PlanError> {
         let (target, hint) = (embedding.relation.as_str(), embedding.hint.as_deref());
-        let known: Vec<&Link> =
-            from.relation.map_or(Vec::new(), |from| self.links(from).collect());
+        let known: Vec<&Link> = from.relation.map_or(Vec::new(), |from| self.links(from).collect());
         let computed = known.iter().find(|link| is_function(link) && link.name.name() == target);
         if let Some(link) = computed {
             return Ok(link); // whoever writes one means it to stand before what foreign keys say

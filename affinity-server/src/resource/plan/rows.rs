@@ -7,8 +7,8 @@ use crate::catalog::{
     Predicate, RelationId, Rows, Source, Summary, Value,
 };
 use crate::resource::request::{
-    Aggregate, Condition, EmbedJoin, EmbedKind, Embedding, Field, Filter, Operator, OrderField, OrderTerm, Query,
-    SelectItem,
+    Aggregate, Condition, EmbedJoin, EmbedKind, Embedding, Field, Filter, Operator, OrderField, OrderTerm,
+    Query, SelectItem,
 };
 
 impl<'a> Planner<'a> {
@@ -213,8 +213,7 @@ fn find_embedding(embeddings: &[&Embedding], name: &str) -> Option<usize> {
 
 fn find_cast(name: Option<&str>) -> Result<Option<Cast>, PlanError> {
     let Some(name) = name else { return Ok(None) };
-    let unknown =
-        || PlanError::UnknownCast { name: name.to_owned(), allowed: Cast::names().collect() };
+    let unknown = || PlanError::UnknownCast { name: name.to_owned(), allowed: Cast::names().collect() };
     Cast::find(name).ok_or_else(unknown).map(Some)
 }
 

@@ -10,10 +10,12 @@ impl<'a> Planner<'a> {
     /// [`PlanError::UnknownBodyColumn`] when there is none, or it is secret.
     pub fn body_column(&self, relation: &'a Relation, name: &str) -> Result<&'a Column, PlanError> {
         let visible = relation.columns.iter().filter(|column| !column.is_secret);
-        visible.clone().find(|column| column.name.name() == name).ok_or_else(|| PlanError::UnknownBodyColumn {
-            relation: relation.name.name().to_owned(),
-            column: name.to_owned(),
-            nearest: nearest(name, visible.map(|column| column.name.name())).map(str::to_owned),
+        visible.clone().find(|column| column.name.name() == name).ok_or_else(|| {
+            PlanError::UnknownBodyColumn {
+                relation: relation.name.name().to_owned(),
+                column: name.to_owned(),
+                nearest: nearest(name, visible.map(|column| column.name.name())).map(str::to_owned),
+            }
         })
     }
 
