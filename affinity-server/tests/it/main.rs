@@ -30,3 +30,4 @@ mod rest_world;
 mod rest_read;
 mod rest_write;
 mod rest_call;
+mod rest_cases;
