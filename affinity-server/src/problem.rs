@@ -1,5 +1,7 @@
 //! Problem documents: the one form of every error that a client sees (RFC 9457).
 
+use std::borrow::Cow;
+
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -9,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// The media type of a problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -40,12 +43,16 @@ struct Document {
     title: &'static str,
     #[serde(serialize_with = "status_number")]
     status: StatusCode,
-    code: &'static str,
+    code: Cow<'static, str>,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<String>,
+    #[serde(flatten)]
+    rest: Option<RestFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
+    hint: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<BadPlace>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allowed: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,21 +63,37 @@ struct Document {
     retry_after_seconds: Option<u64>,
 }
 
+/// What PostgREST's clients read besides `code` and `hint`; present even when there is nothing to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct RestFacts {
+    message: String,
+    details: Value,
+}
+
+/// A place in the body, and what is wrong there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct BadPlace {
+    pointer: String,
+    detail: String,
+}
+
 fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u16(status.as_u16())
 }
 
 impl Problem {
     /// A problem with the facts every one has; `code` is snake case and never changes, `detail` is for people.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self(Box::new(Document {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status,
-            code,
+            code: code.into(),
             detail: detail.into(),
             instance: None,
+            rest: None,
             hint: None,
+            errors: Vec::new(),
             allowed: Vec::new(),
             expected: None,
             got: None,
@@ -78,10 +101,35 @@ impl Problem {
         }))
     }
 
+    /// A problem of the REST layer, which also carries what PostgREST's clients read: `code` is one of PostgREST's or
+    /// an SQLSTATE, `message` the same sentence as `detail`.
+    pub fn rest(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        let mut problem = Self::new(status, code, message);
+        problem.0.rest = Some(RestFacts { message: problem.0.detail.clone(), details: Value::Null });
+        problem.0.hint = Some(Value::Null);
+        problem
+    }
+
+    /// What PostgREST calls `details`, of a [`Problem::rest`].
+    #[must_use]
+    pub fn details(mut self, details: impl Into<Value>) -> Self {
+        if let Some(rest) = &mut self.0.rest {
+            rest.details = details.into();
+        }
+        self
+    }
+
+    /// Adds a place in the body, as a JSON pointer, and what is wrong there.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.0.errors.push(BadPlace { pointer: pointer.into(), detail: detail.into() });
+        self
+    }
+
     /// What to try next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
+        self.0.hint = Some(Value::String(hint.into()));
         self
     }
 
@@ -119,8 +167,8 @@ impl Problem {
     }
 
     /// The name that programs compare.
-    pub fn code(&self) -> &'static str {
-        self.0.code
+    pub fn code(&self) -> &str {
+        &self.0.code
     }
 
     /// The sentence for people.

@@ -14,6 +14,7 @@ use crate::database::{Database, DatabaseError, migrate};
 use crate::hosting::{HostingError, embedder, host_platforms};
 use crate::matching::{Matching, ScoringPool};
 use crate::observability::{MetricsError, install_metrics};
+use crate::resource::{Rest, RestSettings};
 use crate::router::router;
 
 /// Why the server ended before it was told to.
@@ -144,7 +145,8 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     let catalog = CatalogHandle::start(database.pool().clone(), settings).await?;
     let matching = Arc::new(Matching::new(platforms, ScoringPool::new(&config.matching), embedder));
     introduce(addr, &matching).await;
-    let served = axum::serve(listener, router(Arc::clone(&matching), catalog, metrics))
+    let rest = Rest::new(database.pool().clone(), catalog.clone(), RestSettings::standard());
+    let served = axum::serve(listener, router(Arc::clone(&matching), catalog, rest, metrics))
         .with_graceful_shutdown(async move { stop.received().await })
         .await
         .map_err(|source| ServeError::System { source });

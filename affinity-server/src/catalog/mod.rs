@@ -17,4 +17,8 @@ pub use self::model::{
     Relation, RelationId, RelationKind, Returns, ServedPlatform, Writable,
 };
 pub use self::settings::{PlatformSettings, TransactionEndPolicy};
-pub use self::sql::{CatalogError, CopyStatement, LoadScript, ProjectionRows, ProjectionStatements};
+pub use self::sql::{
+    AnswerStatement, Base, Cast, CatalogError, CopyStatement, Embed, Join, KeyAfter, Label, LoadScript,
+    Order, OrderValue, Output, OutputValue, Predicate, ProjectionRows, ProjectionStatements, Rows, Source,
+    Statement, Summary, Value, ValueCheck, search_path,
+};

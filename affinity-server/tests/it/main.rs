@@ -27,3 +27,5 @@ mod feedback;
 mod matcher_versions;
 mod learning;
 mod matching;
+mod rest_world;
+mod rest_read;

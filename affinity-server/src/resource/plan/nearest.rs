@@ -1,0 +1,42 @@
+/// The one of `names` that is spelled most like `name`; `None` when none is close.
+pub(in crate::resource) fn nearest<'a>(
+    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let tolerated = (name.chars().count() / 3).max(1);
+    names
+        .into_iter()
+        .filter(|known| *known != name)
+        .map(|known| (distance(&name.to_lowercase(), &known.to_lowercase()), known))
+        .filter(|(distance, _)| *distance <= tolerated)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// How many letters to insert, remove or replace (Levenshtein).
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (line, letter) in left.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (column, other) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn nearest_name_is_close_or_none() {
+        let names = ["title", "first_name", "last_name"];
+        assert_eq!(nearest("frist_name", names), Some("first_name"));
+        assert_eq!(nearest("Title", names), Some("title"));
+        assert_eq!(nearest("address", names), None);
+    }
+}
