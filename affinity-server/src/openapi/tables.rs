@@ -158,15 +158,11 @@ impl Table<'_> {
     }
 
     fn filter_parameter(&self, column: &Column) -> Value {
-        let mut schema = json!({ "type": "string" });
-        if let Some(pattern) = filter_pattern(&column.data_type) {
-            schema["pattern"] = json!(pattern);
-        }
         json!({
             "name": query_name(column.name.name()),
             "in": "query",
             "description": format!("Rows whose {} fits, such as `eq.` and a value.", column.name.name()),
-            "schema": schema,
+            "schema": { "type": "string", "pattern": filter_pattern(&column.data_type) },
         })
     }
 

@@ -104,7 +104,7 @@ async fn filters_take_what_their_column_compares_with() {
     assert!(pattern("shop.things.color").contains("(red|green|blue)"));
     assert!(pattern("shop.things.maker_id").contains("(eq|neq|gt|gte|lt|lte)\\.-?[0-9]"));
     assert!(pattern("shop.things.colors").contains("(cs|cd|ov)"));
-    assert_eq!(pattern("shop.things.facts"), "");
+    assert!(pattern("shop.things.facts").contains("|cs|cd|"));
     assert_eq!(parameters["shop.things.odd-20-22name"]["name"], "\"odd \\\"name\"");
     let of_view = &document["paths"]["/rest/shop/seen_secrets"]["get"]["parameters"];
     let profile = of_view.as_array().unwrap().iter().find(|parameter| parameter["name"] == "Accept-Profile");
