@@ -18,7 +18,8 @@ pub use self::model::{
 };
 pub use self::settings::{PlatformSettings, TransactionEndPolicy};
 pub use self::sql::{
-    AnswerStatement, Base, Cast, CatalogError, CopyStatement, Embed, Join, KeyAfter, Label, LoadScript,
-    Order, OrderValue, Output, OutputValue, Predicate, ProjectionRows, ProjectionStatements, Rows, Source,
-    Statement, Summary, Value, ValueCheck, search_path,
+    AnswerStatement, Base, CallArgument, CallArguments, CallStatement, Cast, CatalogError, Conflict,
+    CopyStatement, Embed, Given, GivenColumn, Join, KeyAfter, Label, LoadScript, Order, OrderValue, Output,
+    OutputValue, Predicate, ProjectionRows, ProjectionStatements, Rows, Shape, Source, Statement, Summary,
+    Value, ValueCheck, Write, WriteStatement, array_literal, search_path,
 };

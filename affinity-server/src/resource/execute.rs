@@ -1,10 +1,10 @@
 use sqlx::postgres::PgRow;
-use sqlx::{Acquire, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 
 use super::ask::Ask;
 use super::failure::{Failure, pointer_part};
 use crate::auth::{Access, begin_as};
-use crate::catalog::Statement;
+use crate::catalog::{Given, Statement};
 use crate::problem::Problem;
 
 /// What a transaction is to do.
@@ -17,6 +17,8 @@ pub(super) struct Work<'w> {
     pub(super) commits: bool,
     /// A statement whose plan says how many rows there are, and above which count it is asked.
     pub(super) planned: Option<(Statement, u64)>,
+    /// The rows that it writes, to find a bad value in.
+    pub(super) given: Option<&'w Given>,
     /// Whether what was found may stand; otherwise nothing has happened.
     pub(super) check: &'w (dyn Fn(&Found) -> Result<(), Problem> + Sync),
 }
@@ -36,8 +38,8 @@ pub(super) struct Found {
     pub(super) headers: Option<String>,
     /// What a function left in `response.status`.
     pub(super) status: Option<String>,
-    /// Where the written row is, as a filter of its key.
-    pub(super) location: Option<String>,
+    /// The key of a written row, when it was asked for.
+    pub(super) location: Option<Vec<Option<String>>>,
     /// Rows inserted, of those written.
     pub(super) inserted: Option<u64>,
 }
@@ -67,7 +69,7 @@ impl Ask<'_> {
                 Err(failure) if failure.is_conflict() && attempt < self.rest.settings().attempts_max => {
                     attempt += 1
                 }
-                Err(failure) => return Err(self.explain(failure, &work.statement).await),
+                Err(failure) => return Err(self.explain(failure, &work.statement, work.given).await),
                 Ok(found) => return Ok(found),
             }
         }
@@ -105,7 +107,7 @@ impl Ask<'_> {
         };
         match run().await {
             Ok(lines) => Ok(lines),
-            Err(failure) => Err(self.explain(failure, statement).await),
+            Err(failure) => Err(self.explain(failure, statement, None).await),
         }
     }
 
@@ -131,7 +133,7 @@ impl Ask<'_> {
     }
 
     /// The problem that a failure is; where the database blames no place, it is looked for.
-    async fn explain(&self, failure: Failure, statement: &Statement) -> Problem {
+    async fn explain(&self, failure: Failure, statement: &Statement, given: Option<&Given>) -> Problem {
         let code = failure.code();
         if matches!(code.as_deref(), Some("42703" | "42P01" | "42883" | "42704")) {
             self.rest.suspect_catalog(); // the plan names only what the catalog has
@@ -140,23 +142,37 @@ impl Ask<'_> {
         if !matches!(code.as_deref(), Some("22P02" | "22001" | "22003" | "22007" | "22008")) {
             return problem;
         }
-        let Some(bad) = self.bad_value(statement).await else { return problem };
+        let in_body = match given {
+            Some(given) => self.bad_place(given).await,
+            None => None,
+        };
+        let bad = match in_body {
+            Some(bad) => Some(bad),
+            None => self.bad_value(statement).await,
+        };
+        let Some(bad) = bad else { return problem };
         let detail = problem.detail().to_owned();
         problem.at(bad, detail)
     }
 
     /// The first value of the statement that its type does not take, by what it was given for.
     async fn bad_value(&self, statement: &Statement) -> Option<String> {
-        let mut transaction =
-            begin_as(self.rest.pool(), &self.caller, &self.request_settings(Access::Read)).await.ok()?;
         for check in statement.value_checks() {
-            let mut savepoint = transaction.begin().await.ok()?;
-            if check.statement.query().fetch_one(&mut *savepoint).await.is_err() {
+            if !self.holds(&check.statement).await {
                 return Some(format!("/{}", pointer_part(&check.column)));
             }
-            savepoint.rollback().await.ok()?;
         }
         None
+    }
+
+    /// Whether PostgreSQL runs a statement that reads nothing but its own values.
+    pub(super) async fn holds(&self, statement: &Statement) -> bool {
+        let settings = self.request_settings(Access::Read);
+        let Ok(mut transaction) = begin_as(self.rest.pool(), &self.caller, &settings).await else {
+            return true;
+        };
+        let ran = statement.clone().query().fetch_optional(&mut *transaction).await;
+        ran.is_ok() && transaction.rollback().await.is_ok()
     }
 }
 

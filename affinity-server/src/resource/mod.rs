@@ -10,6 +10,10 @@ mod ask; // one request, before its table is looked at
 mod cursor;
 mod listing; // total orders and next pages
 mod read;
+mod body; // JSON and CSV looked at, not converted
+mod payload; // rows of a body against the catalog
+mod write;
+mod call;
 mod execute; // as the caller, again when it lost against others
 mod failure; // the database's errors
 mod answer; // status, headers, body

@@ -7,7 +7,7 @@ use super::execute::{Found, Work};
 use super::plan::Table;
 use super::request::{CountKind, Format, Query, Window};
 use crate::auth::Access;
-use crate::catalog::{AnswerStatement, Rows};
+use crate::catalog::{AnswerStatement, Rows, Shape};
 use crate::problem::Problem;
 
 impl Ask<'_> {
@@ -50,6 +50,7 @@ impl Ask<'_> {
             format,
             rows_max: self.rows_max(),
             keys: keys.values.clone(),
+            shape: Shape::Rows,
         };
         if let Format::Plan { is_json, options } = &statement.format {
             let plan = self.lines(&statement.render().explained(options, *is_json), Access::Read).await?;
@@ -66,6 +67,7 @@ impl Ask<'_> {
             access: Access::Read,
             commits: true,
             planned,
+            given: None,
             check: &check,
         };
         let found = self.execute(&work).await?;

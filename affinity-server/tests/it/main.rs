@@ -29,3 +29,6 @@ mod learning;
 mod matching;
 mod rest_world;
 mod rest_read;
+mod rest_write;
+mod rest_call;
+mod rest_cases;

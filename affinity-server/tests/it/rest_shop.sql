@@ -12,7 +12,7 @@ CREATE TABLE shop.addresses (id int PRIMARY KEY, street text);
 CREATE TABLE shop.orders (id int PRIMARY KEY, billing_id int CONSTRAINT billing REFERENCES shop.addresses (id),
     shipping_id int CONSTRAINT shipping REFERENCES shop.addresses (id));
 CREATE TABLE shop.profiles (user_id int PRIMARY KEY REFERENCES shop.users (id), bio text);
-CREATE VIEW shop.big_projects AS SELECT id, name, client_id FROM shop.projects WHERE budget > 100;
+CREATE VIEW shop.big_projects AS SELECT id, name, client_id FROM shop.projects WHERE budget > 150;
 CREATE FUNCTION shop.shout(shop.clients) RETURNS text STABLE LANGUAGE sql AS $$ SELECT upper($1.name) || '!' $$;
 CREATE FUNCTION shop.open_tasks(shop.projects) RETURNS SETOF shop.tasks STABLE LANGUAGE sql AS
     $$ SELECT * FROM shop.tasks WHERE project_id = $1.id AND hours > 2 $$;

@@ -3,6 +3,10 @@ use super::statement::Statement;
 use super::tree::{Label, Rows, Value};
 use crate::resource::request::{CountKind, Format};
 
+/// What a function asks us to answer; evaluated last.
+const RESPONSE: &str = "nullif(current_setting('response.headers', true), '') AS response_headers, \
+                        nullif(current_setting('response.status', true), '') AS response_status";
+
 /// One statement that finds rows and puts the whole answer together.
 ///
 /// Its row: `total` (`bigint`, NULL unless counted), `fetched` (`bigint`: rows found, one more than `rows_max` when there
@@ -20,6 +24,21 @@ pub struct AnswerStatement {
     pub rows_max: u64,
     /// What a cursor needs of the last row, in the order of the rows.
     pub keys: Vec<Value>,
+    /// What the rows are to the client.
+    pub shape: Shape,
+}
+
+/// What rows are to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Many.
+    Rows,
+    /// One, an object.
+    Row,
+    /// Many, of which only the one column counts.
+    Values,
+    /// One, of which only the one column counts.
+    Value,
 }
 
 impl AnswerStatement {
@@ -28,28 +47,50 @@ impl AnswerStatement {
     pub fn render(&self) -> Statement {
         let mut sql = Statement::default();
         sql.push("WITH ");
-        self.render_answer(&mut sql, "");
+        self.render_read(&mut sql, "");
         sql
     }
 
-    /// The part behind `WITH` that reads `given` if the rows say so.
-    pub(in crate::catalog) fn render_answer(&self, sql: &mut Statement, given: &str) {
+    /// What comes behind `WITH`, or behind the part that makes the rows `given`.
+    pub(in crate::catalog) fn render_read(&self, sql: &mut Statement, given: &str) {
+        self.source(sql, given);
+        sql.push(" SELECT ");
+        self.total(sql, given);
+        sql.push(" AS total, (SELECT count(*) FROM source) AS fetched, ");
+        self.shown_columns(sql);
+    }
+
+    /// What comes behind the part that writes the rows `given`, which are counted whether or not they are shown.
+    pub(in crate::catalog) fn render_written(sql: &mut Statement, shown: Option<&Self>, given: &str) {
+        if let Some(answer) = shown {
+            sql.push(", ");
+            answer.source(sql, given);
+        }
+        sql.push(" SELECT NULL::int8 AS total, (SELECT count(*) FROM ").push(given).push(") AS fetched, ");
+        match shown {
+            Some(answer) => answer.shown_columns(sql),
+            None => {
+                sql.push("NULL::text AS body, NULL::text[] AS last_keys, ").push(RESPONSE);
+            }
+        }
+    }
+
+    fn source(&self, sql: &mut Statement, given: &str) {
         let mut rows = self.rows.clone();
         // One more than is given tells whether there are more.
-        rows.limit = Some(rows.limit.unwrap_or(u64::MAX).min(self.rows_max.saturating_add(1)));
+        let limit = rows.limit.unwrap_or(u64::MAX).min(self.rows_max.saturating_add(1));
+        rows.limit = Some(limit.min(i64::MAX.unsigned_abs()));
         sql.push("source AS MATERIALIZED (");
         let around = Around { parent: None, keys: &self.keys, naming: Naming::Places('c') };
         sql.rows(&rows, given, around);
-        sql.push(") SELECT ");
-        self.total(sql, given);
-        sql.push(" AS total, (SELECT count(*) FROM source) AS fetched, ");
+        sql.push(")");
+    }
+
+    fn shown_columns(&self, sql: &mut Statement) {
         self.body(sql);
         sql.push(" AS body, ");
         self.last_keys(sql);
-        sql.push(
-            " AS last_keys, nullif(current_setting('response.headers', true), '') AS response_headers, \
-             nullif(current_setting('response.status', true), '') AS response_status",
-        );
+        sql.push(" AS last_keys, ").push(RESPONSE);
     }
 
     fn total(&self, sql: &mut Statement, given: &str) {
@@ -78,14 +119,15 @@ impl AnswerStatement {
     fn body(&self, sql: &mut Statement) {
         match &self.format {
             Format::Json { strips_nulls } | Format::Object { strips_nulls } => {
-                let is_object = matches!(self.format, Format::Object { .. });
+                let row = match self.shape {
+                    Shape::Rows | Shape::Row => "json_agg(r)",
+                    Shape::Values | Shape::Value => "json_agg(r.v)",
+                };
+                let is_one = matches!(self.format, Format::Object { .. })
+                    || matches!(self.shape, Shape::Row | Shape::Value);
                 sql.push("(SELECT coalesce(");
                 sql.push(if *strips_nulls { "json_strip_nulls(" } else { "(" });
-                sql.push(if is_object {
-                    "json_agg(r)->0)::text, 'null')"
-                } else {
-                    "json_agg(r))::text, '[]')"
-                });
+                sql.push(row).push(if is_one { "->0)::text, 'null')" } else { ")::text, '[]')" });
                 self.shown(sql);
             }
             Format::Plan { .. } => {
@@ -110,9 +152,18 @@ impl AnswerStatement {
     fn shown(&self, sql: &mut Statement) {
         sql.push(" FROM (SELECT ");
         sql.separated(", ", self.rows.outputs.iter().enumerate(), |sql, (place, output)| {
-            sql.push("c").number(place_number(place)).push(" AS ").name(output.label.identifier());
+            sql.push("c").number(place_number(place)).push(" AS ");
+            match self.shape {
+                Shape::Rows | Shape::Row => sql.name(output.label.identifier()),
+                Shape::Values | Shape::Value => sql.push("v"),
+            };
         });
-        sql.push(" FROM source LIMIT ").bind(self.rows_max.to_string(), "int8").push(") AS r)");
+        sql.push(" FROM source LIMIT ").bind(self.rows_shown(), "int8").push(") AS r)");
+    }
+
+    /// PostgreSQL counts to 2^63 - 1.
+    fn rows_shown(&self) -> String {
+        self.rows_max.min(i64::MAX.unsigned_abs()).to_string()
     }
 
     fn csv(&self, sql: &mut Statement) {
@@ -129,7 +180,7 @@ impl AnswerStatement {
             ));
         }
         sql.push("), ''), '') FROM (SELECT * FROM source LIMIT ");
-        sql.bind(self.rows_max.to_string(), "int8").push(") AS r)");
+        sql.bind(self.rows_shown(), "int8").push(") AS r)");
     }
 
     fn last_keys(&self, sql: &mut Statement) {
@@ -142,7 +193,7 @@ impl AnswerStatement {
             sql.push("k").number(place_number(place)).push("::text");
         });
         sql.push("] FROM (SELECT *, row_number() OVER () AS place FROM source LIMIT ");
-        sql.bind(self.rows_max.to_string(), "int8").push(") AS r ORDER BY place DESC LIMIT 1)");
+        sql.bind(self.rows_shown(), "int8").push(") AS r ORDER BY place DESC LIMIT 1)");
     }
 
     /// The keys of the answer, in order.

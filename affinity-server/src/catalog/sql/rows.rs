@@ -72,7 +72,7 @@ impl Statement {
             }
         }
         self.conditions(rows, scope, around.parent);
-        self.grouping(rows);
+        self.grouping(rows, scope);
         self.order(&rows.order, scope);
         if let Some(limit) = rows.limit {
             self.push(" LIMIT ").bind(limit.to_string(), "int8");
@@ -254,7 +254,7 @@ impl Statement {
         }
     }
 
-    fn grouping(&mut self, rows: &Rows) {
+    fn grouping(&mut self, rows: &Rows, scope: Scope<'_>) {
         if !rows.is_grouped() {
             return;
         }
@@ -269,11 +269,16 @@ impl Statement {
         // By place: an expression with parameters would not be recognized as the same.
         let places: Vec<usize> =
             (0..rows.outputs.len()).filter(|place| is_plain(&rows.outputs[*place])).collect();
-        if !places.is_empty() {
-            self.push(" GROUP BY ");
-            self.separated(", ", places, |sql, place| {
-                sql.number(place_number(place + 1));
-            });
+        let related = rows.order.iter().filter_map(|term| match &term.by {
+            OrderValue::Related { embed, key } => Some((*embed, *key)),
+            OrderValue::Own(_) => None,
+        });
+        let mut word = " GROUP BY ";
+        for place in places {
+            self.push(std::mem::replace(&mut word, ", ")).number(place_number(place + 1));
+        }
+        for (embed, key) in related {
+            self.push(std::mem::replace(&mut word, ", ")).embedded(scope, embed, 'k', Some(key));
         }
     }
 

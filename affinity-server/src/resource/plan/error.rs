@@ -86,6 +86,24 @@ pub enum PlanError {
         /// The embedding.
         embed: String,
     },
+    /// No function of this name takes these arguments.
+    UnknownFunction {
+        /// Where it was looked for.
+        schema: String,
+        /// Its name.
+        function: String,
+        /// The arguments given, sorted.
+        arguments: Vec<String>,
+        /// What a body alone could have been, besides: such as `json/jsonb`.
+        whole: Option<&'static str>,
+        /// The name, or name with arguments, most like it.
+        nearest: Option<String>,
+    },
+    /// More than one function does.
+    AmbiguousFunction {
+        /// Each with its arguments.
+        candidates: Vec<String>,
+    },
     /// Aggregates are off.
     AggregatesDisabled,
     /// The type cannot be cast to.
@@ -138,6 +156,16 @@ impl fmt::Display for PlanError {
             }
             Self::OrderByMany { to, .. } => write!(f, "A related order on '{to}' is not possible"),
             Self::FilterOnEmbed { embed } => write!(f, "Bad operator on the '{embed}' embedded resource"),
+            Self::UnknownFunction { schema, function, arguments, .. } => {
+                let arguments = match arguments.as_slice() {
+                    [] => " without parameters".to_owned(),
+                    names => format!("({})", names.join(", ")),
+                };
+                write!(f, "Could not find the function {schema}.{function}{arguments} in the schema cache")
+            }
+            Self::AmbiguousFunction { candidates } => {
+                write!(f, "Could not choose the best candidate function between: {}", candidates.join(", "))
+            }
             Self::AggregatesDisabled => f.write_str("Use of aggregate functions is not allowed"),
             Self::UnknownCast { name, .. } => write!(f, "cannot cast to type \"{name}\""),
             Self::LabelTooLong { label } => {
@@ -162,6 +190,8 @@ impl PlanError {
             Self::NotEmbedded { .. } => (bad, "PGRST108"),
             Self::OrderByMany { .. } => (bad, "PGRST118"),
             Self::FilterOnEmbed { .. } => (bad, "PGRST120"),
+            Self::UnknownFunction { .. } => (StatusCode::NOT_FOUND, "PGRST202"),
+            Self::AmbiguousFunction { .. } => (StatusCode::MULTIPLE_CHOICES, "PGRST203"),
             Self::AggregatesDisabled => (bad, "PGRST123"),
             Self::UnknownCast { .. } | Self::LabelTooLong { .. } => (bad, "PGRST100"),
         }
@@ -186,6 +216,19 @@ impl PlanError {
                     })
                 });
                 described.collect()
+            }
+            Self::UnknownFunction { schema, function, arguments, whole, .. } => {
+                let arguments = match arguments.as_slice() {
+                    [] => " without parameters".to_owned(),
+                    [name] => format!(" with parameter {name}"),
+                    names => format!(" with parameters {}", names.join(", ")),
+                };
+                let whole = whole
+                    .map_or(String::new(), |whole| format!(" or with a single unnamed {whole} parameter"));
+                json!(format!(
+                    "Searched for the function {schema}.{function}{arguments}{whole}, but no matches were found in the \
+                     schema cache."
+                ))
             }
             Self::OrderByMany { from, to } => {
                 json!(format!("'{from}' and '{to}' do not form a many-to-one or one-to-one relationship"))
@@ -222,6 +265,14 @@ impl PlanError {
                     choices.join(", ")
                 ))
             }
+            Self::UnknownFunction { schema, nearest, .. } => {
+                nearest.as_ref().map(|near| format!("Perhaps you meant to call the function {schema}.{near}"))
+            }
+            Self::AmbiguousFunction { .. } => Some(
+                "Try renaming the parameters or the function itself in the database so function overloading can be \
+                 resolved"
+                    .to_owned(),
+            ),
             Self::NotEmbedded { relation } => {
                 Some(format!("Verify that '{relation}' is included in the 'select' query parameter."))
             }

@@ -5,7 +5,11 @@ mod nearest;
 mod planner;
 mod relationship;
 mod rows;
+mod write;
+mod call;
 
+pub(super) use self::call::WholeBody;
 pub use self::error::{PlanError, Way};
 pub(super) use self::nearest::nearest;
 pub use self::planner::{Planner, Table};
+pub(super) use self::write::given_column;

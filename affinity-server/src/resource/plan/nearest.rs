@@ -3,7 +3,7 @@ pub(in crate::resource) fn nearest<'a>(
     name: &str,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let tolerated = (name.chars().count() / 3).max(1);
+    let tolerated = name.chars().count().div_ceil(3);
     names
         .into_iter()
         .filter(|known| *known != name)
