@@ -172,10 +172,10 @@ impl Overloads<'_> {
 
 /// The schema, and NULL by itself where the schema allows it.
 fn split_null(mut schema: Value) -> Vec<Value> {
-    let Some([kind, null]) = schema["type"].as_array().map(Vec::as_slice) else { return vec![schema] };
-    let (kind, null) = (kind.clone(), json!({ "type": null }));
-    schema["type"] = kind;
-    vec![schema, null]
+    let Some([first, second]) = schema["type"].as_array().map(Vec::as_slice) else { return vec![schema] };
+    let (first, second) = (first.clone(), json!({ "type": second }));
+    schema["type"] = first;
+    vec![schema, second]
 }
 
 /// The body of a call.
