@@ -1,5 +1,5 @@
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
@@ -132,7 +132,9 @@ async fn follow_once(
         if !is_told {
             fingerprint = Some(sqlx::query_scalar::<_, String>(FINGERPRINT).fetch_one(pool).await?);
         }
+        let started = Instant::now();
         current.publish(load(pool, settings).await?);
+        tracing::debug!("the catalog was read in {} ms", started.elapsed().as_millis());
         loop {
             tokio::select! {
                 notified = listener.try_recv() => match notified? {

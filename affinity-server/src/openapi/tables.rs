@@ -53,6 +53,9 @@ impl Table<'_> {
             part.schemas.insert(format!("{key}.-update"), self.update_schema());
             item.insert("patch".to_owned(), self.update_operation());
         }
+        if let Some(operation) = self.put_operation().filter(|_| writable.insert && writable.update) {
+            item.insert("put".to_owned(), operation);
+        }
         if writable.delete {
             item.insert("delete".to_owned(), self.delete_operation());
         }
@@ -158,15 +161,11 @@ impl Table<'_> {
     }
 
     fn filter_parameter(&self, column: &Column) -> Value {
-        let mut schema = json!({ "type": "string" });
-        if let Some(pattern) = filter_pattern(&column.data_type) {
-            schema["pattern"] = json!(pattern);
-        }
         json!({
             "name": query_name(column.name.name()),
             "in": "query",
             "description": format!("Rows whose {} fits, such as `eq.` and a value.", column.name.name()),
-            "schema": schema,
+            "schema": { "type": "string", "pattern": filter_pattern(&column.data_type) },
         })
     }
 
@@ -205,6 +204,18 @@ impl Table<'_> {
             "in": "query",
             "description": "Columns to order by, such as `name.asc,id.desc.nullslast`.",
             "schema": { "type": "string", "pattern": format!("^{term}(,{term})*$") },
+        })
+    }
+
+    /// A list of columns that are written.
+    fn names_parameter(&self, name: &str, description: &str) -> Value {
+        let written = self.columns().map(|(_, column)| column).filter(|column| Self::is_written(column));
+        let names: Vec<String> =
+            written.map(|column| escape_pattern(&query_name(column.name.name()))).collect();
+        let names = names.join("|");
+        json!({
+            "name": name, "in": "query", "description": description,
+            "schema": { "type": "string", "pattern": format!("^({names})(,({names}))*$") },
         })
     }
 
@@ -282,9 +293,15 @@ impl Table<'_> {
     }
 
     fn insert_operation(&self) -> Value {
-        let responses = with_problems(json!({ "200": self.rows_reference(), "201": self.rows_reference() }));
         let name = self.relation.name.name();
-        let parameters = self.parameters(&["return"], Filters::None);
+        let mut parameters = self.parameters(&["return"], Filters::None);
+        parameters
+            .push(self.names_parameter("columns", "Keys of the body that count; the others are left out."));
+        parameters.push(self.names_parameter(
+            "on_conflict",
+            "The unique columns by which rows are found that are there already.",
+        ));
+        let responses = with_problems(json!({ "200": self.rows_reference(), "201": self.inserted() }));
         let mut operation = self.operation("insert", format!("Insert into {name}"), parameters, responses);
         let row = json!({ "$ref": format!("#/components/schemas/{}.-insert", self.key()) });
         operation["requestBody"] = json!({
@@ -294,6 +311,46 @@ impl Table<'_> {
             } },
         });
         operation
+    }
+
+    /// Without content: what comes depends on a preference, and by default nothing does.
+    fn inserted(&self) -> Value {
+        json!({
+            "description": "Inserted. Empty, or as 200 has it with `Prefer: return=representation`.",
+            "headers": {
+                "Location": { "description": "Where the row is, with `Prefer: return=headers-only`.", "schema": { "type": "string" } },
+            },
+        })
+    }
+
+    /// Inserts or replaces the row of a key; `None` without a key.
+    fn put_operation(&self) -> Option<Value> {
+        let keys: Vec<&Column> =
+            self.relation.primary_key.iter().map(|id| self.relation.column(*id)).collect();
+        if keys.is_empty()
+            || keys.iter().any(|column| column.is_secret || column.is_generated || !is_filter(column))
+        {
+            return None;
+        }
+        let mut parameters = self.parameters(&["return"], Filters::None);
+        parameters.extend(keys.iter().map(|column| {
+            let name = column.name.name();
+            json!({
+                "name": query_name(name), "in": "query", "required": true,
+                "description": format!("`eq.` and the {name} that the body has."),
+                "schema": { "type": "string", "pattern": "^eq\\..+" },
+            })
+        }));
+        let responses = with_problems(json!({
+            "200": self.rows_reference(), "201": self.inserted(), "204": { "description": "Done." },
+        }));
+        let name = self.relation.name.name();
+        let mut operation =
+            self.operation("put", format!("Insert or replace a row of {name}"), parameters, responses);
+        let row = json!({ "$ref": format!("#/components/schemas/{}.-insert", self.key()) });
+        operation["requestBody"] =
+            json!({ "required": true, "content": { "application/json": { "schema": row } } });
+        Some(operation)
     }
 
     fn update_operation(&self) -> Value {
