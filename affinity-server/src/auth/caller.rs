@@ -3,6 +3,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::permission::{Action, Permissions};
+use super::transaction::Access;
+
 /// What somebody may do at most; row-level security says which rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
@@ -68,11 +71,12 @@ impl Default for RolePrefix {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller(Arc<Verified>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Verified {
     standing: Standing,
     role: Option<String>,
     claims: Map<String, Value>,
+    permissions: Permissions,
 }
 
 impl Caller {
@@ -86,7 +90,35 @@ impl Caller {
     /// unguarded platform allows) with these claims, of which `sub` says who it is.
     #[must_use]
     pub fn new(standing: Standing, role: Option<String>, claims: Map<String, Value>) -> Self {
-        Self(Arc::new(Verified { standing, role, claims }))
+        Self(Arc::new(Verified { standing, role, claims, permissions: Permissions::everything() }))
+    }
+
+    /// Whoever looks at demo data on this machine: sees what staff see, and changes nothing.
+    #[must_use]
+    pub fn open_demo(prefix: &RolePrefix) -> Self {
+        let role = prefix.role(Standing::Staff);
+        let claims = Map::from_iter([("role".to_owned(), Value::from(role.as_str()))]);
+        Self::new(Standing::Staff, Some(role), claims).narrowed(Permissions::looking())
+    }
+
+    /// The same, allowed no more than `permissions`.
+    #[must_use]
+    pub fn narrowed(self, permissions: Permissions) -> Self {
+        let Verified { standing, role, claims, .. } = Arc::unwrap_or_clone(self.0);
+        Self(Arc::new(Verified { standing, role, claims, permissions }))
+    }
+
+    /// Whether he may `action` on what is called `name` (a table, a function, a matcher), as far as how he came in
+    /// says; what he is allowed at all is for his role and the policies.
+    #[must_use]
+    pub fn may(&self, action: Action, name: &str) -> bool {
+        self.0.permissions.allow(action, name)
+    }
+
+    /// The most that his transactions may do.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.0.permissions.access()
     }
 
     /// What he may do at most.

@@ -5,7 +5,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 use super::caller::Caller;
 
 /// Whether a transaction may write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     /// It may not.
     Read,
@@ -16,7 +16,7 @@ pub enum Access {
 /// What a request's transaction knows besides who is asking.
 #[derive(Clone, Debug)]
 pub struct RequestSettings<'a> {
-    /// Whether it may write.
+    /// Whether it may write, if the caller may at all.
     pub access: Access,
     /// After how long PostgreSQL cancels a statement.
     pub statement_timeout: Duration,
@@ -34,7 +34,7 @@ pub async fn begin_as(
     caller: &Caller,
     settings: &RequestSettings<'_>,
 ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    let begin = match settings.access {
+    let begin = match settings.access.min(caller.access()) {
         Access::Read => "BEGIN READ ONLY",
         Access::Write => "BEGIN",
     };

@@ -221,7 +221,8 @@ const VIEWS: &str = "
 select r.ev_class as view, r.ev_action::text as action
 from pg_rewrite r
 join pg_class c on c.oid = r.ev_class join pg_namespace n on n.oid = c.relnamespace
-where r.rulename = '_RETURN' and n.nspname not in ('pg_catalog', 'information_schema')
+where r.rulename = '_RETURN' and n.nspname not in ('pg_catalog', 'information_schema', 'affinity')
+    and not affinity.is_unserved(n.nspname, c.relname)
 order by r.ev_class";
 
 const FUNCTIONS: &str = "
@@ -242,6 +243,9 @@ where n.nspname = any ($1) and p.prokind in ('f', 'p')
     and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype, 'internal'::regtype)
     and not 'internal'::regtype::oid = any (v.types)
     and not affinity.is_unserved(n.nspname, p.proname)
+    -- What only this server itself may call is nobody's to ask for.
+    and (p.proacl is null or p.proowner <> (select r.oid from pg_roles r where r.rolname = current_user)
+         or exists (select from aclexplode(p.proacl) g where g.grantee <> p.proowner and g.privilege_type = 'EXECUTE'))
 order by n.nspname collate \"C\", p.proname collate \"C\", pg_get_function_identity_arguments(p.oid) collate \"C\"";
 
 const TYPES: &str = "

@@ -1,5 +1,5 @@
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::load::load;
-use super::model::Catalog;
+use super::model::{Catalog, Identifier, ServedPlatform};
 use super::settings::PlatformSettings;
 use super::sql::CatalogError;
 
@@ -16,7 +16,6 @@ const CHANNEL: &str = "affinity_catalog";
 /// The channel that PostgREST listens to, with what it reloads as payload.
 const POSTGREST_CHANNEL: &str = "pgrst";
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// For a channel that is lost, and for a look every now and then where the triggers tell of changes.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What the operator wants served, besides the platforms of the database.
@@ -53,6 +52,7 @@ impl CatalogHandle {
     /// [`CatalogError`] when the catalog cannot be read a first time.
     pub async fn start(pool: PgPool, settings: CatalogSettings) -> Result<Self, CatalogError> {
         let catalog = load(&pool, &settings).await?;
+        warn_of_unguarded(&catalog);
         announce(&catalog, None);
         let current = Arc::new(Current {
             catalog: RwLock::new(Arc::new(catalog)),
@@ -132,7 +132,9 @@ async fn follow_once(
         if !is_told {
             fingerprint = Some(sqlx::query_scalar::<_, String>(FINGERPRINT).fetch_one(pool).await?);
         }
+        let started = Instant::now();
         current.publish(load(pool, settings).await?);
+        tracing::debug!("the catalog was read in {} ms", started.elapsed().as_millis());
         loop {
             tokio::select! {
                 notified = listener.try_recv() => match notified? {
@@ -155,11 +157,31 @@ async fn follow_once(
     }
 }
 
+/// Says which platforms give away what no policy guards.
+fn warn_of_unguarded(catalog: &Catalog) {
+    for (name, platform) in &catalog.platforms {
+        if platform.settings.allow_unguarded {
+            let schemas: Vec<&str> = platform.schemas.iter().map(Identifier::name).collect();
+            let role = platform
+                .settings
+                .anonymous_role
+                .as_deref()
+                .map_or("the server's own user".to_owned(), |role| format!("the role \"{role}\""));
+            tracing::warn!(
+                "{name}: allow_unguarded = true: whoever reaches this server may read and change every row of {} that \
+                 {role} may, whether a policy guards it or not",
+                schemas.join(", ")
+            );
+        }
+    }
+}
+
 /// Says what is refused, when that is news.
 fn announce(catalog: &Catalog, before: Option<&Catalog>) {
     for (name, platform) in &catalog.platforms {
-        let known = before.and_then(|before| before.platforms.get(name)).map(|before| &before.refused);
-        if known.map_or(platform.refused.is_empty(), |known| *known == platform.refused) {
+        let state = |platform: &ServedPlatform| (platform.relations.is_empty(), platform.refused.clone());
+        let known = before.and_then(|before| before.platforms.get(name)).map(state);
+        if known.is_some_and(|known| known == state(platform)) {
             continue;
         }
         let refused: Vec<String> = platform
@@ -168,6 +190,12 @@ fn announce(catalog: &Catalog, before: Option<&Catalog>) {
             .map(|refused| format!("{}.{} ({})", refused.schema.name(), refused.name.name(), refused.reason))
             .collect();
         match refused.as_slice() {
+            [] if platform.relations.is_empty() => {
+                tracing::warn!(
+                    "{name}: the database has no table in the schemas to serve: {}",
+                    platform.settings.schemas.join(", ")
+                );
+            }
             [] => tracing::info!("{name}: every table is served"),
             _ => tracing::warn!("{name}: {} tables are not served: {}", refused.len(), refused.join(", ")),
         }

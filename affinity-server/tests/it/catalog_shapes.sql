@@ -79,6 +79,8 @@ create function shop.table_of(n int) returns table (number int, square bigint) l
 create function shop.give_pair() returns shop.pair language sql stable return row (1, 2)::shop.pair;
 create function shop.nothing() returns void language sql as 'select 1';
 create function shop.both_ways(inout x int, out y text) language sql as 'select x, ''y''';
+create function shop.kept_back() returns int language sql as 'select 1';
+revoke all on function shop.kept_back() from public;
 create procedure shop.tidy(at date) language sql as 'select 1';
 create function shop.on_write() returns trigger language plpgsql as 'begin return new; end';
 

@@ -1,6 +1,7 @@
 //! The only place where SQL is made from names. A name is one that PostgreSQL knows, quoted by PostgreSQL or as it does.
 
 mod error;
+mod accounts;
 mod load;
 mod projection;
 mod tree; // what a request asks for, in the catalog's names
@@ -11,6 +12,7 @@ mod answer; // rows to one statement that gives the body
 mod write;
 mod call;
 
+pub use self::accounts::{AccountStatements, account_sql};
 pub use self::answer::{AnswerStatement, Shape};
 pub use self::call::{CallArgument, CallArguments, CallStatement};
 pub use self::error::CatalogError;

@@ -222,6 +222,10 @@ impl Statement {
                 self.push(") AS r");
             }
         }
+        if scope.row_type.is_some() && embed.is_to_one && !embed.is_inner {
+            // Joined row by row, what a function gives keeps the function's order; hashed, it would lose it.
+            self.push(" OFFSET 0");
+        }
         self.push(") AS ").at('e', alias).push(" ON ");
         match embed.is_inner && !embed.is_to_one {
             true => self.at('e', alias).push(".v IS NOT NULL"),

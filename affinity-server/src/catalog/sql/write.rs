@@ -244,9 +244,9 @@ impl Statement {
     pub(in crate::catalog) fn given(&mut self, given: &Given) {
         self.push("given AS (SELECT ");
         self.separated(", ", &given.columns, |sql, column| {
-            if let Some(default) = &column.default {
-                sql.push("CASE WHEN (b.value -> ").bind(column.name.name().to_owned(), "text");
-                sql.push(") IS NULL THEN (").push(default).push(") ELSE ");
+            if column.default.is_some() {
+                sql.push("(SELECT CASE WHEN (b.value -> ").bind(column.name.name().to_owned(), "text");
+                sql.push(") IS NULL THEN d.value ELSE ");
             }
             if column.is_json {
                 // A record would make null of it.
@@ -255,8 +255,9 @@ impl Statement {
             } else {
                 sql.push("x.").name(&column.name);
             }
-            if column.default.is_some() {
-                sql.push(" END");
+            if let Some(default) = &column.default {
+                // Evaluated for every row, needed or not: PostgREST's clients count on the numbers that it takes.
+                sql.push(" END FROM (SELECT (").push(default).push(") AS value OFFSET 0) AS d)");
             }
             sql.push(" AS ").name(&column.name);
         });
