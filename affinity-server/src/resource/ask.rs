@@ -7,10 +7,10 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-
 use super::plan::{Planner, nearest};
 use super::request::{Format, Preferences, RequestError, profile};
 use super::rest::Rest;
+use super::turnstile::Place;
 use super::unreadable::Unreadable;
 use crate::auth::{Access, Caller, RequestSettings, Standing, Visit};
 use crate::catalog::{Catalog, Identifier, ServedPlatform, search_path};
@@ -32,9 +32,28 @@ pub(super) struct Ask<'a> {
     /// The query string's parameters, decoded, in order.
     pub(super) pairs: Vec<(String, String)>,
     unreadable: Arc<Unreadable>,
+    /// Held until the answer is there.
+    _place: Option<Place>,
 }
 
 impl<'a> Ask<'a> {
+    /// A request that has a place among those of its client.
+    pub(super) async fn admitted(
+        rest: &'a Rest,
+        catalog: &'a Arc<Catalog>,
+        platform: &str,
+        parts: &'a Parts,
+    ) -> Result<Self, Problem> {
+        let known = parts.extensions.get::<Caller>().and_then(Caller::id).map(|id| id.to_string());
+        let address = || parts.extensions.get::<Visit>()?.address.map(|address| address.to_string());
+        let place = match known.or_else(address) {
+            Some(client) => Some(rest.enter(&client)?),
+            None => None,
+        };
+        Ok(Self { _place: place, ..Self::new(rest, catalog, platform, parts).await? })
+    }
+
+    /// A request, or a part of one.
     pub(super) async fn new(
         rest: &'a Rest,
         catalog: &'a Arc<Catalog>,
@@ -59,7 +78,18 @@ impl<'a> Ask<'a> {
         let unreadable = rest.unreadable(catalog, caller.role()).await?;
         let query = parts.uri.query().unwrap_or_default();
         let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Ok(Self { rest, catalog, platform, schema, caller, preferences, parts, pairs, unreadable })
+        Ok(Self {
+            rest,
+            catalog,
+            platform,
+            schema,
+            caller,
+            preferences,
+            parts,
+            pairs,
+            unreadable,
+            _place: None,
+        })
     }
 
     pub(super) fn unreadable(&self) -> &Unreadable {
@@ -121,6 +151,7 @@ impl<'a> Ask<'a> {
             ("request.path", self.parts.uri.path().to_owned()),
             ("request.headers", json!(shown_headers(&self.parts.headers)).to_string()),
         ];
+        local.extend(self.parts.extensions.get::<Visit>().map(Visit::settings).unwrap_or_default());
         local.extend(self.parts.extensions.get::<Visit>().map(Visit::settings).unwrap_or_default());
         if let Some(timezone) = &self.preferences.timezone {
             local.push(("TimeZone", timezone.clone()));

@@ -5,6 +5,7 @@ pub mod request;
 mod plan;
 mod settings;
 mod rest; // what is shared by all requests
+mod turnstile; // requests of one client at once
 mod unreadable; // what a role may not read
 mod ask; // one request, before its table is looked at
 mod cursor;

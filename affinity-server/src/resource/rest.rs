@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::cursor::CursorKey;
 use super::settings::RestSettings;
+use super::turnstile::{Place, Turnstile};
 use super::unreadable::{Unreadable, UnreadableColumns};
 use crate::catalog::{Catalog, CatalogHandle};
 use crate::problem::Problem;
@@ -23,6 +24,7 @@ struct Parts {
     cursor_key: CursorKey,
     unreadable: UnreadableColumns,
     timezones: OnceCell<HashSet<String>>,
+    turnstile: Turnstile,
 }
 
 impl Rest {
@@ -33,6 +35,7 @@ impl Rest {
         Self(Arc::new(Parts {
             pool,
             catalog,
+            turnstile: Turnstile::new(settings.requests_at_once_max),
             settings,
             cursor_key,
             unreadable: UnreadableColumns::default(),
@@ -59,6 +62,16 @@ impl Rest {
 
     pub(super) fn cursor_key(&self) -> &CursorKey {
         &self.0.cursor_key
+    }
+
+    /// A place for one more request of `client`.
+    pub(super) fn enter(&self, client: &str) -> Result<Place, Problem> {
+        self.0.turnstile.enter(client).ok_or_else(|| {
+            let max = self.0.settings.requests_at_once_max;
+            let message =
+                format!("more requests at once than requests_at_once_max, which is {max} for each client");
+            Problem::rest(StatusCode::TOO_MANY_REQUESTS, "too_many_at_once", message).retry_after_seconds(1)
+        })
     }
 
     /// What `role` may not read of tables that it may read.

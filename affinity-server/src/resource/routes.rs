@@ -29,7 +29,7 @@ async fn read(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let catalog = rest.catalog();
-    Ask::new(&rest, &catalog, &platform, &parts).await?.read(&table).await
+    Ask::admitted(&rest, &catalog, &platform, &parts).await?.read(&table).await
 }
 
 async fn methods(
@@ -39,7 +39,7 @@ async fn methods(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let catalog = rest.catalog();
-    Ask::new(&rest, &catalog, &platform, &parts).await?.methods(&table)
+    Ask::admitted(&rest, &catalog, &platform, &parts).await?.methods(&table)
 }
 
 async fn write(
@@ -49,7 +49,7 @@ async fn write(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let catalog = rest.catalog();
-    Ask::new(&rest, &catalog, &platform, &parts).await?.write(&table, body).await
+    Ask::admitted(&rest, &catalog, &platform, &parts).await?.write(&table, body).await
 }
 
 async fn call(
@@ -59,7 +59,7 @@ async fn call(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let catalog = rest.catalog();
-    Ask::new(&rest, &catalog, &platform, &parts).await?.call(&function, body).await
+    Ask::admitted(&rest, &catalog, &platform, &parts).await?.call(&function, body).await
 }
 
 async fn batch(
@@ -69,7 +69,7 @@ async fn batch(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let catalog = rest.catalog();
-    Ask::new(&rest, &catalog, &platform, &parts).await?.write_batch(body).await
+    Ask::admitted(&rest, &catalog, &platform, &parts).await?.write_batch(body).await
 }
 
 async fn unknown_method(method: Method) -> Problem {

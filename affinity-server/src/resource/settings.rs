@@ -14,6 +14,8 @@ pub struct RestSettings {
     pub body_bytes_max: usize,
     /// Writes of one batch.
     pub batch_operations_max: usize,
+    /// Requests of one client that are answered at once.
+    pub requests_at_once_max: usize,
     /// Time of one statement.
     pub statement_timeout: Duration,
     /// How often a transaction that lost against another is tried.
@@ -31,6 +33,7 @@ impl RestSettings {
             rows_max: 1000,
             body_bytes_max: 10 << 20,
             batch_operations_max: 100,
+            requests_at_once_max: 12,
             statement_timeout: Duration::from_secs(10),
             attempts_max: 3,
             role_prefix: RolePrefix::default(),

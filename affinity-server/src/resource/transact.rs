@@ -183,7 +183,7 @@ impl Ask<'_> {
         results: &mut Vec<String>,
     ) -> Result<(), Failed> {
         let mut parts = operation.request.clone().into_parts().0;
-        parts.extensions.insert(self.caller.clone());
+        parts.extensions = self.parts.extensions.clone(); // who asks, and from where
         let ask = Box::pin(Ask::new(self.rest, self.catalog, &self.platform.name, &parts)).await?;
         let answer = ask.perform(connection, &operation.table, &operation.body).await?.complete(&ask);
         let (status, headers, body) = answer.parts();
