@@ -1,11 +1,15 @@
 use std::sync::Arc;
 
+use axum::http::header::ALLOW;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::answer::Answer;
+
 use super::plan::{Planner, nearest};
-use super::request::{Format, Preferences, profile};
+use super::request::{Format, Preferences, RequestError, profile};
 use super::rest::Rest;
 use super::unreadable::Unreadable;
 use crate::auth::{Access, Caller, RequestSettings, Standing};
@@ -50,6 +54,7 @@ impl<'a> Ask<'a> {
             true => preferences.refuse_unknown()?,
             false => preferences,
         };
+        let preferences = known_timezone(rest, platform, preferences).await?;
         let caller = caller(rest, platform, parts);
         let unreadable = rest.unreadable(catalog, caller.role()).await?;
         let query = parts.uri.query().unwrap_or_default();
@@ -68,6 +73,24 @@ impl<'a> Ask<'a> {
             schema: self.schema,
             unreadable: &self.unreadable,
         }
+    }
+
+    /// Which methods a table or view takes.
+    pub(super) fn methods(&self, table: &str) -> Result<Response, Problem> {
+        let planner = self.planner();
+        let relation = planner.relation(planner.find_table(table)?);
+        let writable = relation.writable;
+        let has_key = !relation.primary_key.is_empty();
+        let methods = [
+            ("OPTIONS,GET,HEAD", true),
+            (",POST", writable.insert),
+            (",PUT", writable.insert && writable.update && has_key),
+            (",PATCH", writable.update),
+            (",DELETE", writable.delete),
+        ];
+        let allowed: String =
+            methods.iter().filter(|(_, is_taken)| *is_taken).map(|(name, _)| *name).collect();
+        Ok(Answer::empty(StatusCode::OK).header(ALLOW, allowed).finish(self))
     }
 
     /// Rows of one answer at most.
@@ -119,6 +142,24 @@ fn caller(rest: &Rest, platform: &ServedPlatform, parts: &Parts) -> Caller {
         None if platform.settings.allow_unguarded => Caller::new(Standing::Anonymous, None, Map::new()),
         None => Caller::anonymous(&rest.settings().role_prefix),
     }
+}
+
+/// Drops a time zone that PostgreSQL does not know, or refuses it where nothing may be ignored.
+async fn known_timezone(
+    rest: &Rest,
+    platform: &ServedPlatform,
+    mut preferences: Preferences,
+) -> Result<Preferences, Problem> {
+    if let Some(timezone) = &preferences.timezone
+        && !rest.knows_timezone(timezone).await?
+    {
+        if preferences.is_strict.unwrap_or(platform.settings.is_strict) {
+            let preferences = vec![format!("timezone={timezone}")];
+            return Err(RequestError::UnknownPreferences { preferences }.into());
+        }
+        preferences.timezone = None;
+    }
+    Ok(preferences)
 }
 
 fn unknown_platform(catalog: &Catalog, platform: &str) -> Problem {

@@ -77,6 +77,9 @@ impl Failure {
         if status == StatusCode::UNAUTHORIZED {
             problem = problem.header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if code == "57014" {
+            problem = problem.hint("the server's statement_timeout ended it; ask for less at once");
+        }
         if code.starts_with("40") {
             problem = problem.retry_after_seconds(1);
         }

@@ -12,6 +12,9 @@ mod listing; // total orders and next pages
 mod read;
 mod body; // JSON and CSV looked at, not converted
 mod payload; // rows of a body against the catalog
+mod etag; // versions of rows and answers
+mod idempotency; // writes that happen once
+mod transact; // jobs that write, whole or not at all
 mod write;
 mod call;
 mod execute; // as the caller, again when it lost against others

@@ -31,4 +31,6 @@ mod rest_world;
 mod rest_read;
 mod rest_write;
 mod rest_call;
+mod rest_beyond;
+mod rest_sql;
 mod rest_cases;

@@ -98,11 +98,12 @@ impl Statement {
     fn output(&mut self, output: &Output, rows: &Rows, scope: Scope<'_>, is_grouped: bool) {
         match &output.value {
             OutputValue::Own { value, cast, aggregate } => {
-                self.summed(*aggregate, |sql| {
-                    sql.value(value, scope, Sense::Shown);
-                    if let Some(cast) = cast {
-                        sql.push("::").push(cast.sql());
+                self.summed(*aggregate, |sql| match cast {
+                    Some(cast) => {
+                        sql.push("(").value(value, scope, Sense::Shown);
+                        sql.push(")::").push(cast.sql());
                     }
+                    None => sql.value(value, scope, Sense::Shown),
                 });
             }
             OutputValue::Count { cast } => {

@@ -1,5 +1,5 @@
 use super::error::PlanError;
-use super::nearest::nearest;
+use super::nearest::{most_alike, nearest};
 use super::planner::{Planner, Table};
 use crate::catalog::{
     Column, DataType, Function, Identifier, Label, Output, OutputValue, Returns, Rows, Shape, Source, Value,
@@ -52,19 +52,22 @@ impl<'a> Planner<'a> {
         whole: Option<WholeBody>,
     ) -> Result<(&'a Function, bool), PlanError> {
         let overloads: Vec<&Function> =
-            self.catalog.functions(self.schema, name).filter(|function| !function.is_procedure).collect();
-        let by_whole = overloads.iter().copied().filter(|function| match function.arguments.as_slice() {
-            [only] => only.name.name().is_empty() && whole.is_some_and(|whole| whole.takes(&only.data_type)),
-            _ => false,
+            self.catalog.functions(self.schema, name).filter(|function| is_callable(function)).collect();
+        let by_whole = overloads.iter().copied().filter(|function| {
+            unnamed(function).is_some_and(|of| whole.is_some_and(|whole| whole.takes(of)))
         });
-        let by_name: Vec<&Function> = overloads
+        let is_by_name = whole.is_none_or(|whole| whole == WholeBody::Json);
+        let by_name: Vec<_> = overloads
             .iter()
             .copied()
-            .filter(|function| whole.is_none_or(|whole| whole == WholeBody::Json) && takes(function, given))
+            .filter(|function| is_by_name && takes(function, given))
+            // An argument without a name is given as `{"": ...}`, and is then the body.
+            .map(|function| (function, unnamed(function).is_some() && !given.is_empty()))
+            .filter(|(_, is_whole)| whole.is_some() || !is_whole)
             .collect();
         let candidates = match by_name.is_empty() {
-            true => by_whole.map(|function| (function, true)).collect::<Vec<_>>(),
-            false => by_name.into_iter().map(|function| (function, false)).collect(),
+            true => by_whole.map(|function| (function, true)).collect(),
+            false => by_name,
         };
         match candidates.as_slice() {
             [one] => Ok(*one),
@@ -86,8 +89,9 @@ impl<'a> Planner<'a> {
         arguments.sort();
         let listed = |names: &[String]| format!("({})", names.join(", "));
         let nearest = if overloads.is_empty() {
-            let all = self.catalog.all_functions().iter().filter(|function| function.schema == *self.schema);
-            nearest(name, all.map(|function| function.name.name())).map(str::to_owned)
+            let all = self.catalog.all_functions().iter();
+            let callable = all.filter(|function| function.schema == *self.schema && is_callable(function));
+            most_alike(name, callable.map(|function| function.name.name())).map(str::to_owned)
         } else {
             let known = overloads.iter().map(|function| {
                 let mut names: Vec<String> =
@@ -146,11 +150,30 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// The type of the only argument, when that has no name.
+fn unnamed(function: &Function) -> Option<&DataType> {
+    match function.arguments.as_slice() {
+        [only] if only.name.name().is_empty() => Some(&only.data_type),
+        _ => None,
+    }
+}
+
+/// Whether requests can name every argument, or give the only one as a body.
+fn is_callable(function: &Function) -> bool {
+    let can_be_body = |of| {
+        [WholeBody::Json, WholeBody::Text, WholeBody::Xml, WholeBody::Bytes].iter().any(|body| body.takes(of))
+    };
+    !function.is_procedure
+        && match unnamed(function) {
+            Some(of) => can_be_body(of),
+            None => function.arguments.iter().all(|argument| !argument.name.name().is_empty()),
+        }
+}
+
 /// Whether a function takes arguments of just these names.
 fn takes(function: &Function, given: &[&str]) -> bool {
     let arguments = &function.arguments;
-    let is_known =
-        |name: &&str| arguments.iter().any(|argument| argument.name.name() == *name && !name.is_empty());
+    let is_known = |name: &&str| arguments.iter().any(|argument| argument.name.name() == *name);
     given.iter().all(is_known)
         && arguments.iter().all(|argument| {
             argument.is_optional || argument.is_variadic || given.contains(&argument.name.name())

@@ -74,6 +74,13 @@ pub enum PlanError {
         /// Its name.
         relation: String,
     },
+    /// Two embeddings would be under the same key.
+    EmbeddedTwice {
+        /// The relation.
+        table: String,
+        /// The key.
+        embed: String,
+    },
     /// Rows cannot be ordered by one of many related rows.
     OrderByMany {
         /// The relation.
@@ -154,6 +161,9 @@ impl fmt::Display for PlanError {
             Self::NotEmbedded { relation } => {
                 write!(f, "'{relation}' is not an embedded resource in this request")
             }
+            Self::EmbeddedTwice { table, embed } => {
+                write!(f, "table name \"{table}_{embed}_1\" specified more than once")
+            }
             Self::OrderByMany { to, .. } => write!(f, "A related order on '{to}' is not possible"),
             Self::FilterOnEmbed { embed } => write!(f, "Bad operator on the '{embed}' embedded resource"),
             Self::UnknownFunction { schema, function, arguments, .. } => {
@@ -188,6 +198,7 @@ impl PlanError {
             Self::NoRelationship { .. } => (bad, "PGRST200"),
             Self::AmbiguousRelationship { .. } => (StatusCode::MULTIPLE_CHOICES, "PGRST201"),
             Self::NotEmbedded { .. } => (bad, "PGRST108"),
+            Self::EmbeddedTwice { .. } => (bad, "42712"),
             Self::OrderByMany { .. } => (bad, "PGRST118"),
             Self::FilterOnEmbed { .. } => (bad, "PGRST120"),
             Self::UnknownFunction { .. } => (StatusCode::NOT_FOUND, "PGRST202"),
@@ -273,6 +284,7 @@ impl PlanError {
                  resolved"
                     .to_owned(),
             ),
+            Self::EmbeddedTwice { embed, .. } => Some(format!("Give each an alias: alias:{embed}(...)")),
             Self::NotEmbedded { relation } => {
                 Some(format!("Verify that '{relation}' is included in the 'select' query parameter."))
             }
