@@ -1,0 +1,35 @@
+//! Taking turns: what shares a machine with others is only comparable with what ran beside it.
+
+/// One measured quantity: the median of its rounds, and the least and the greatest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) greatest: f64,
+}
+
+impl Measured {
+    /// A quantity that is counted, not timed.
+    pub(crate) fn exactly(value: f64) -> Self {
+        Self { median: value, least: value, greatest: value }
+    }
+
+    /// Of at least one value, an odd number of them.
+    pub(crate) fn of(mut values: Vec<f64>) -> Self {
+        values.sort_unstable_by(f64::total_cmp);
+        Self { median: values[values.len() / 2], least: values[0], greatest: values[values.len() - 1] }
+    }
+}
+
+/// Measures each contender `rounds` times, in turns: first, second, ..., first, second, ...
+///
+/// A contender returns one number, such as seconds or queries per second.
+pub(crate) fn medians(rounds: usize, contenders: &mut [&mut dyn FnMut() -> f64]) -> Vec<Measured> {
+    let mut values = vec![Vec::new(); contenders.len()];
+    for _ in 0..rounds {
+        for (values, measure) in values.iter_mut().zip(contenders.iter_mut()) {
+            values.push(measure());
+        }
+    }
+    values.into_iter().map(Measured::of).collect()
+}

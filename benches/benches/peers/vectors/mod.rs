@@ -1,0 +1,5 @@
+//! Nearest neighbors.
+
+mod measure;
+
+pub(crate) use self::measure::measure;
