@@ -5,7 +5,7 @@ use super::edges::Array;
 use super::encoder::Encoder;
 use super::error::SnapshotError;
 use crate::graph::SpaceSpec;
-use crate::vector::{Kernel, Metric, PAGE_SLOTS, Space, SpaceParams, VectorPage};
+use crate::vector::{Kernel, PAGE_SLOTS, Space, VectorPage};
 
 pub(super) fn encode_pages(space: &Space, out: &mut Encoder) {
     out.count(space.pages().len());
@@ -48,9 +48,7 @@ impl VectorSections<'_> {
                 page.ok_or_else(|| self.pages.invalid("vectors of a page", "as many as slots say", count))?;
             pages.push(Some(page)); // an empty one is dropped by the space
         }
-        let params =
-            SpaceParams { name: spec.name.clone(), dimension: spec.dimension, metric: Metric::Cosine };
-        let space = Space::from_pages(params, Kernel::detect(), pages)
+        let space = Space::from_pages(spec.params(), Kernel::detect(), pages)
             .map_err(|error| self.pages.invalid("dimension", spec.dimension, error))?;
         self.pages.finish()?;
         self.audiences.finish()?;

@@ -6,8 +6,9 @@ use std::arch::x86_64::{
     _mm256_sub_ps,
 };
 
+use super::fetch::fetch;
 use super::lanes::{LANES, padded};
-use super::rows::Rows;
+use super::rows::{Rows, compare_each};
 
 /// Proof that this processor has AVX2 and FMA.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,16 @@ impl Avx2 {
         // SAFETY: `detect` is the only constructor, so the processor has AVX2 and FMA.
         unsafe { squared_distance_rows(query, rows, wanted, out) }
     }
+
+    pub(super) fn dot_each(self, query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+        // SAFETY: `detect` is the only constructor, so the processor has AVX2 and FMA.
+        unsafe { dot_each(query, rows, out) }
+    }
+
+    pub(super) fn squared_distance_each(self, query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+        // SAFETY: `detect` is the only constructor, so the processor has AVX2 and FMA.
+        unsafe { squared_distance_each(query, rows, out) }
+    }
 }
 
 #[target_feature(enable = "avx2,fma")]
@@ -55,6 +66,16 @@ fn dot_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
 #[target_feature(enable = "avx2,fma")]
 fn squared_distance_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
     rows.compare(wanted, out, |row| squared_distance(query, row));
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn dot_each(query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    compare_each(rows, out, fetch, |row| dot(query, row));
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn squared_distance_each(query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    compare_each(rows, out, fetch, |row| squared_distance(query, row));
 }
 
 #[inline]

@@ -6,6 +6,8 @@
 
 mod lanes;
 mod rows;
+#[cfg(target_arch = "x86_64")]
+mod fetch;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -7,7 +7,7 @@ use std::arch::aarch64::{
 use std::arch::is_aarch64_feature_detected;
 
 use super::lanes::{LANES, padded};
-use super::rows::Rows;
+use super::rows::{Rows, compare_each};
 
 /// Proof that this processor has NEON.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,16 @@ impl Neon {
         // SAFETY: `detect` is the only constructor, so the processor has NEON.
         unsafe { squared_distance_rows(query, rows, wanted, out) }
     }
+
+    pub(super) fn dot_each(self, query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+        // SAFETY: `detect` is the only constructor, so the processor has NEON.
+        unsafe { dot_each(query, rows, out) }
+    }
+
+    pub(super) fn squared_distance_each(self, query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+        // SAFETY: `detect` is the only constructor, so the processor has NEON.
+        unsafe { squared_distance_each(query, rows, out) }
+    }
 }
 
 #[target_feature(enable = "neon")]
@@ -54,6 +64,16 @@ fn dot_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
 #[target_feature(enable = "neon")]
 fn squared_distance_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
     rows.compare(wanted, out, |row| squared_distance(query, row));
+}
+
+#[target_feature(enable = "neon")]
+fn dot_each(query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    compare_each(rows, out, |_| (), |row| dot(query, row));
+}
+
+#[target_feature(enable = "neon")]
+fn squared_distance_each(query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    compare_each(rows, out, |_| (), |row| squared_distance(query, row));
 }
 
 #[inline]

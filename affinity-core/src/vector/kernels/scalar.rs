@@ -1,7 +1,7 @@
 //! The reference: what every other kernel must reproduce bit for bit.
 
 use super::lanes::{LANES, padded};
-use super::rows::Rows;
+use super::rows::{Rows, compare_each};
 
 /// Dot product of equal-length slices.
 pub(super) fn dot(left: &[f32], right: &[f32]) -> f32 {
@@ -39,6 +39,14 @@ pub(super) fn dot_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f3
 
 pub(super) fn squared_distance_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
     rows.compare(wanted, out, |row| squared_distance(query, row));
+}
+
+pub(super) fn dot_each(query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    compare_each(rows, out, |_| (), |row| dot(query, row));
+}
+
+pub(super) fn squared_distance_each(query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    compare_each(rows, out, |_| (), |row| squared_distance(query, row));
 }
 
 fn add_products(xs: &[f32; LANES], ys: &[f32; LANES], sums: &mut [f32; LANES]) {
