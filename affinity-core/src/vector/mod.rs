@@ -19,8 +19,8 @@ mod search;
 mod tests;
 
 pub use self::error::VectorError;
-pub use self::hnsw::{Hnsw, HnswParams, LinkPage, SearchScratch};
-pub use self::kernels::{Kernel, Rows};
+pub use self::hnsw::{Hnsw, HnswParams, LEVEL_MAX, LinkPage, SearchScratch};
+pub use self::kernels::{BYTE_ZERO, BYTES_MAX, ByteQuery, Kernel, Rows};
 pub use self::metric::Metric;
 pub use self::nearest::Neighbor;
 pub use self::page::{PAGE_SLOTS, VectorPage};

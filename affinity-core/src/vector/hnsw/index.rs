@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::beam::EXPANDED;
 use super::insert::insert;
-use super::links::{LinkPage, LinkTable};
+use super::links::{LEVEL_MAX, LinkPage, LinkTable};
 use super::measure::{ExactRows, Measure};
 use super::remove::remove;
 use super::walk::{SearchScratch, Walk};
@@ -14,8 +14,6 @@ use crate::vector::scan::ScanCancelled;
 
 /// Names the stream of levels.
 const LEVEL_SEED: u64 = 0x6c65_7665_6c73;
-/// Levels above 0 at most: with sixteen links, one node in 2^32 reaches the eighth.
-const LEVEL_MAX: u8 = 12;
 /// From one change per so many nodes on, building anew is quicker than changing, and no worse.
 const CHANGES_PER_REBUILD: usize = 2;
 
@@ -61,23 +59,19 @@ impl Hnsw {
         Self { params, links, entry: None, count: 0 }
     }
 
-    /// An index as read back from a snapshot; `None` when a link leads to a node below its level.
+    /// An index as read back from a snapshot, `pages[p]` with the links of nodes `64 p .. 64 p + 64`.
     ///
-    /// `pages[p]` are the links of nodes `64 p .. 64 p + 64`.
+    /// `key_hash` is a hash of a node's external key.
     #[must_use]
     pub fn from_pages(
         params: HnswParams,
         pages: Vec<Option<LinkPage>>,
         key_hash: &dyn Fn(usize) -> u64,
-    ) -> Option<Self> {
+    ) -> Self {
         let pages = pages.into_iter().map(|page| page.map(Arc::new)).collect();
         let links = LinkTable { links_max: params.links_max, pages };
-        links.is_sound(LEVEL_MAX).then(|| Self {
-            entry: links.highest(&[], key_hash),
-            count: links.pages.iter().flatten().map(|page| page.present().count_ones() as usize).sum(),
-            params,
-            links,
-        })
+        let counts = links.pages.iter().flatten().map(|page| page.present().count_ones() as usize);
+        Self { entry: links.highest(&[], key_hash), count: counts.sum(), params, links }
     }
 
     /// How it is built.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::storage::Slab;
 use crate::vector::page::PAGE_SLOTS;
 
+/// Levels above 0 at most: with sixteen links, one node in 2^32 reaches the eighth.
+pub const LEVEL_MAX: u8 = 12;
 /// The rest of a list that is not full.
 pub(in crate::vector) const VACANT: u32 = u32::MAX;
 
@@ -21,7 +23,9 @@ pub struct LinkPage {
 }
 
 impl LinkPage {
-    /// A page as read back from a snapshot; `None` when the lengths do not fit each other.
+    /// A page as read back from a snapshot; `None` when the lengths do not fit each other or a level is too high.
+    ///
+    /// Links may be any numbers: a walk passes by those that lead to no node of its level.
     #[must_use]
     pub fn from_slabs(
         present: u64,
@@ -33,6 +37,7 @@ impl LinkPage {
         let count = present.count_ones() as usize;
         let upper_lists: usize = levels.iter().map(|level| usize::from(*level)).sum();
         let fits = levels.len() == count
+            && levels.iter().all(|level| *level <= LEVEL_MAX)
             && base.len() == count * 2 * links_max
             && upper.len() == upper_lists * links_max;
         fits.then_some(Self { present, levels, base, upper })
@@ -177,14 +182,6 @@ impl LinkTable {
             }
         }
         highest
-    }
-
-    /// Whether every link leads to a node that is on its level, and no level is above `level_max`.
-    pub(super) fn is_sound(&self, level_max: u8) -> bool {
-        let leads = |node: u32, level: u8| {
-            self.links(node, level).all(|link| self.level(link).is_none_or(|top| top >= level))
-        };
-        self.levels().all(|(node, top)| top <= level_max && (0..=top).all(|level| leads(node, level)))
     }
 
     /// All nodes with their highest levels, in rising order.

@@ -19,6 +19,6 @@ mod tests;
 
 pub use self::index::{Hnsw, HnswParams};
 pub(super) use self::index::{Reindex, nodes_of};
-pub use self::links::LinkPage;
+pub use self::links::{LEVEL_MAX, LinkPage};
 pub(super) use self::measure::ExactRows;
 pub use self::walk::SearchScratch;

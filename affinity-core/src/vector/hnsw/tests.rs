@@ -203,29 +203,39 @@ fn an_index_comes_above_the_size_and_goes_below_half() {
 }
 
 #[test]
-fn pages_survive_a_round_trip_and_links_below_a_level_are_refused() {
+fn pages_survive_a_round_trip_and_links_to_nowhere_are_passed_by() {
     let points = Points::new(11);
     let space = indexed(&points, 2_000);
     let index = space.index().unwrap();
-    let copies = |edit: &dyn Fn(&mut [u32])| -> Vec<Option<LinkPage>> {
+    let copied = |edit: &dyn Fn(u32) -> u32| -> Space {
         let copy = |page: &Arc<LinkPage>| {
             let (levels, base, upper) = page.slabs();
-            let mut upper = upper.to_vec();
-            edit(&mut upper);
-            let (levels, base) = (levels.to_vec().into(), base.to_vec().into());
-            LinkPage::from_slabs(page.present(), 16, levels, base, upper.into()).unwrap()
+            let edited = |links: &[u32]| -> Vec<u32> { links.iter().map(|link| edit(*link)).collect() };
+            let (base, upper) = (edited(base).into(), edited(upper).into());
+            LinkPage::from_slabs(page.present(), 16, levels.to_vec().into(), base, upper).unwrap()
         };
-        index.pages().iter().map(|page| page.as_ref().map(copy)).collect()
+        let pages = index.pages().iter().map(|page| page.as_ref().map(copy)).collect();
+        space.clone().with_index(Hnsw::from_pages(HnswParams::STANDARD, pages, &hash_of))
     };
-    let again = Hnsw::from_pages(HnswParams::STANDARD, copies(&|_| ()), &hash_of).unwrap();
-    let again = space.clone().with_index(again);
-    assert_eq!(slabs(&space), slabs(&again));
-    assert_eq!(again.index().unwrap().entry, index.entry);
-    let low = (0..2_000).find(|node| index.links.level(*node) == Some(0)).unwrap();
-    let pages = copies(&|upper: &mut [u32]| upper.iter_mut().for_each(|link| *link = low));
-    assert!(Hnsw::from_pages(HnswParams::STANDARD, pages, &hash_of).is_none());
+    let same = copied(&|link| link);
+    assert_eq!(slabs(&space), slabs(&same));
+    assert_eq!(same.index().unwrap().entry, index.entry);
+    for damage in [1_u32, 77, 1 << 20, u32::MAX / 3] {
+        let damaged = copied(&|link| link.wrapping_mul(damage).wrapping_add(damage));
+        let mut found = Vec::new();
+        for query in points.queries(&space) {
+            nearest(&damaged, &query, &|_| true, &mut found);
+            assert!(found.iter().all(|neighbor| space.vector(neighbor.node).is_some()));
+        }
+        // Changing it does not fail either.
+        let changes = (0..40).map(|node| points.put(node * 50, node * 50, 1)).collect();
+        assert!(damaged.with_changes(changes, &hash_of).unwrap().index().is_some());
+    }
     assert!(LinkPage::from_slabs(1, 16, vec![0].into(), vec![0; 31].into(), Vec::new().into()).is_none());
     assert!(LinkPage::from_slabs(1, 16, vec![1].into(), vec![0; 32].into(), Vec::new().into()).is_none());
+    assert!(
+        LinkPage::from_slabs(1, 16, vec![13].into(), vec![0; 32].into(), vec![0; 208].into()).is_none()
+    );
 }
 
 #[test]

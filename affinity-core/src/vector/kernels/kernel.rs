@@ -1,5 +1,6 @@
 //! The choice of a kernel, made once.
 
+use super::codes::ByteQuery;
 #[cfg(target_arch = "aarch64")]
 use super::neon::Neon;
 use super::rows::Rows;
@@ -174,6 +175,41 @@ impl Kernel {
             InstructionSet::Avx512(avx512) => avx512.squared_distance_each(query, rows, out),
             #[cfg(target_arch = "aarch64")]
             InstructionSet::Neon(neon) => neon.squared_distance_each(query, rows, out),
+        }
+    }
+
+    /// `out[i]` = the sum of `query * (rows[i] - 128)`, fetching as [`Kernel::dot_each`].
+    ///
+    /// # Panics
+    /// If a row has another dimension than `query`.
+    // hot
+    pub fn dot_bytes_each(self, query: &ByteQuery, rows: &[&[u8]], out: &mut [i32]) {
+        match self.0 {
+            InstructionSet::Scalar => scalar::dot_bytes_each(query, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2(avx2) => avx2.dot_bytes_each(query, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512(avx512) => avx512.dot_bytes_each(query, rows, out),
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon(neon) => neon.dot_bytes_each(query, rows, out),
+        }
+    }
+
+    /// `out[i]` = how many bits of `query` and `rows[i]` differ, fetching as [`Kernel::dot_each`].
+    ///
+    /// # Panics
+    /// If a row has another length than `query`.
+    // hot
+    pub fn differing_bits_each(self, query: &[u64], rows: &[&[u64]], out: &mut [u32]) {
+        match self.0 {
+            InstructionSet::Scalar => scalar::differing_bits_each(query, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2(avx2) => avx2.differing_bits_each(query, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512(avx512) => avx512.differing_bits_each(query, rows, out),
+            // Every AArch64 counts bits with an instruction.
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon(_) => scalar::differing_bits_each(query, rows, out),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod lanes;
 mod rows;
+mod codes;
 #[cfg(target_arch = "x86_64")]
 mod fetch;
 mod scalar;
@@ -19,5 +20,6 @@ mod kernel;
 #[cfg(test)]
 mod tests;
 
+pub use self::codes::{BYTE_ZERO, BYTES_MAX, ByteQuery};
 pub use self::kernel::Kernel;
 pub use self::rows::Rows;

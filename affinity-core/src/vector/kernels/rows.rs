@@ -47,11 +47,11 @@ impl<'a> Rows<'a> {
 /// `out` is at least as long as `rows`.
 // hot: always inlined, so that `compare` is compiled with its caller's instruction set.
 #[inline(always)]
-pub(super) fn compare_each<R: Copy>(
+pub(super) fn compare_each<R: Copy, T>(
     rows: &[R],
-    out: &mut [f32],
+    out: &mut [T],
     fetch: impl Fn(R),
-    compare: impl Fn(R) -> f32,
+    compare: impl Fn(R) -> T,
 ) {
     let next = rows.iter().skip(1).map(Some).chain(std::iter::once(None));
     for ((row, next), out) in rows.iter().zip(next).zip(out) {
