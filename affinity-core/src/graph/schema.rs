@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::key::{AttributeId, KindId, RelationId, SpaceId, TermSpaceId};
-use crate::vector::{Metric, SpaceParams};
+use crate::vector::{Codes, Metric, SpaceParams};
 
 /// The type of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,13 +134,15 @@ pub struct SpaceSpec {
     pub dimension: usize,
     /// The most vectors that are searched exactly; above, a search may miss some of the nearest.
     pub exact_max: usize,
+    /// What a search compares on its way, where it is not exact.
+    pub codes: Codes,
 }
 
 impl SpaceSpec {
     /// As the vectors themselves know it.
     pub(crate) fn params(&self) -> SpaceParams {
-        let (name, dimension, exact_max) = (self.name.clone(), self.dimension, self.exact_max);
-        SpaceParams { name, dimension, metric: Metric::Cosine, exact_max }
+        let Self { dimension, exact_max, codes, .. } = *self;
+        SpaceParams { name: self.name.clone(), dimension, metric: Metric::Cosine, exact_max, codes }
     }
 }
 
@@ -279,6 +281,8 @@ struct SpaceToml {
     form: Form,
     dimension: Option<usize>,
     exact_max: Option<usize>,
+    #[serde(default)]
+    codes: Codes,
 }
 
 /// What a node has in a space.
@@ -373,7 +377,7 @@ impl Schema {
                 });
             }
             let exact_max = space.exact_max.unwrap_or(SpaceParams::EXACT_MAX);
-            spaces.push(SpaceSpec { name, kind, dimension, exact_max });
+            spaces.push(SpaceSpec { name, kind, dimension, exact_max, codes: space.codes });
         }
         Ok(Self { name: parsed.name, title: parsed.title, kinds, relations, spaces, term_spaces })
     }

@@ -93,9 +93,8 @@ impl Section {
         let kinds = (0..schema.kinds().len()).map(|kind| Self::new(Role::Nodes, kind));
         let edges = (0..2 * (schema.relations().len() + schema.term_spaces().len()))
             .flat_map(|direction| EDGE_ROLES.map(|role| Self::new(role, direction)));
-        let vectors = (0..schema.spaces().len()).flat_map(|space| {
-            VECTOR_ROLES.map(|role| Self::new(role, space))
-        });
+        let vectors =
+            (0..schema.spaces().len()).flat_map(|space| VECTOR_ROLES.map(|role| Self::new(role, space)));
         let filters = [
             Role::Filters,
             Role::FilterOffsets,

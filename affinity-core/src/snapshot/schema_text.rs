@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::error::SnapshotError;
 use crate::graph::{Attributes, Parallel, Schema};
-use crate::vector::SpaceParams;
+use crate::vector::{Codes, SpaceParams};
 
 /// The text form that snapshots keep; names are quoted and escaped, so a declaration is always one line.
 pub(super) fn schema_text(schema: &Schema) -> String {
@@ -48,6 +48,9 @@ pub(super) fn schema_text(schema: &Schema) -> String {
             format!("space {:?} of {:?} dimension {}", space.name, kind_name(space.kind), space.dimension);
         if space.exact_max != SpaceParams::EXACT_MAX {
             let _ = write!(words, " exact {}", space.exact_max);
+        }
+        if space.codes != Codes::None {
+            let _ = write!(words, " codes {}", space.codes.name());
         }
         line(words);
     }

@@ -10,6 +10,7 @@ mod error;
 mod metric;
 mod kernels;
 mod page;
+mod codes;
 mod space;
 mod scan;
 mod nearest;
@@ -18,6 +19,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+pub use self::codes::Codes;
 pub use self::error::VectorError;
 pub use self::hnsw::{Hnsw, HnswParams, LEVEL_MAX, LinkPage, SearchScratch};
 pub use self::kernels::{BYTE_ZERO, BYTES_MAX, ByteQuery, Kernel, Rows};

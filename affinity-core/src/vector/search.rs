@@ -1,6 +1,7 @@
 //! Nearest neighbors by whichever way is quicker: every allowed vector, or a walk over links.
 
-use super::hnsw::SearchScratch;
+use super::codes::{Codes, bit_query, byte_query};
+use super::hnsw::{BitRows, ByteRows, Hnsw, Measure, SearchScratch};
 use super::nearest::{Neighbor, best_first};
 use super::page::PAGE_SLOTS;
 use super::scan::{Scan, ScanCancelled};
@@ -13,6 +14,10 @@ const SAMPLE_COUNT: usize = 256;
 const COMPARED_PER_WIDTH: usize = 40;
 /// Asking a scan's filter about so many nodes costs as much as one comparison.
 const ASKED_PER_COMPARED: usize = 20;
+
+/// Vectors compared again per neighbor asked for, and besides, when bytes led the way.
+const RESCORED_BYTES: usize = 2;
+const RESCORED_MORE: usize = 16;
 
 /// How a search was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +65,13 @@ impl Space {
         if width.saturating_mul(COMPARED_PER_WIDTH) >= scan_cost {
             return exactly(self.scan(scan, found));
         }
-        let rows = self.rows(scan.query.components());
-        index.search(&rows, width, scan.by_key, scan.cancelled, scratch)?;
-        found.reserve(scan.limit);
+        let candidates_max = self.walk(index, &scan, width, scratch)?;
         for entry in scratch.entries() {
             let node = entry.node() as usize;
-            if found.len() < scan.limit && self.is_allowed(node, &mut scan) {
+            if found.len() == candidates_max {
+                break;
+            }
+            if self.is_allowed(node, &mut scan) {
                 found.push(Neighbor { node, similarity: entry.closeness });
             }
         }
@@ -73,19 +79,44 @@ impl Space {
             return exactly(self.scan(scan, found));
         }
         self.complete(found, &scan);
+        found.truncate(scan.limit);
         Ok(Searched { compared: scratch.compared(), is_approximate: true })
     }
 
-    /// Turns what was found into similarities, best first.
+    /// Fills the scratch with the nearest by codes, or by vectors where there are none, and returns how many allowed
+    /// ones are to be looked at: by codes it takes more than asked for to have all of the nearest among them.
+    fn walk(
+        &self,
+        index: &Hnsw,
+        scan: &Scan<'_>,
+        width: usize,
+        scratch: &mut SearchScratch,
+    ) -> Result<usize, ScanCancelled> {
+        let (components, kernel, dimension) =
+            (scan.query.components(), self.kernel(), self.params().dimension);
+        let mut search = Search { index, width, scan, scratch };
+        let Some(table) = self.codes() else { return search.by(&self.rows(components), scan.limit) };
+        match (table.codes, byte_query(components)) {
+            (Codes::U8, Some((query, scale))) => {
+                let rows = ByteRows { table, kernel, query: &query, scale, dimension };
+                search.by(&rows, scan.limit.saturating_mul(RESCORED_BYTES).saturating_add(RESCORED_MORE))
+            }
+            (Codes::Binary, _) => {
+                let query = bit_query(components);
+                search.by(&BitRows { table, kernel, query: &query, dimension }, usize::MAX)
+            }
+            _ => search.by(&self.rows(components), scan.limit),
+        }
+    }
+
+    /// Compares what was found as it is, unless the walk did, and sorts it, best first.
     // hot
     fn complete(&self, found: &mut [Neighbor], scan: &Scan<'_>) {
         for neighbor in found.iter_mut() {
-            let mut similarity = [match self.metric() {
-                super::Metric::L2 => -neighbor.similarity,
-                super::Metric::Cosine | super::Metric::Dot => neighbor.similarity,
-            }];
-            self.metric().similarities(&mut similarity);
-            neighbor.similarity = similarity[0];
+            neighbor.similarity = match self.codes() {
+                Some(_) => self.similarity(scan.query, neighbor.node).unwrap_or(f32::NEG_INFINITY),
+                None => self.metric().similarity(neighbor.similarity),
+            };
         }
         found.sort_unstable_by(|left, right| best_first(left, right, scan.by_key));
     }
@@ -111,6 +142,21 @@ impl Space {
         let (page_idx, bit) = (node / PAGE_SLOTS, 1 << (node % PAGE_SLOTS));
         let Some(Some(page)) = self.pages().get(page_idx) else { return false };
         page.present() & bit != 0 && page.readable((scan.allowed)(page_idx, bit), scan.visible) & bit != 0
+    }
+}
+
+/// A walk that is about to begin.
+struct Search<'a, 's> {
+    index: &'a Hnsw,
+    width: usize,
+    scan: &'a Scan<'s>,
+    scratch: &'a mut SearchScratch,
+}
+
+impl Search<'_, '_> {
+    fn by(&mut self, rows: &impl Measure, candidates_max: usize) -> Result<usize, ScanCancelled> {
+        self.index.search(rows, self.width, self.scan.by_key, self.scan.cancelled, self.scratch)?;
+        Ok(candidates_max)
     }
 }
 

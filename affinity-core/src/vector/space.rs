@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::codes::{CodeTable, Codes};
 use super::error::VectorError;
 use super::hnsw::{ExactRows, Hnsw, HnswParams, Reindex, nodes_of};
 use super::kernels::Kernel;
@@ -26,6 +27,8 @@ pub struct SpaceParams {
     pub metric: Metric,
     /// The most vectors without an index: [`SpaceParams::EXACT_MAX`] unless declared otherwise.
     pub exact_max: usize,
+    /// What an index compares on its way.
+    pub codes: Codes,
 }
 
 impl SpaceParams {
@@ -73,10 +76,10 @@ enum SlotChange {
 /// An immutable set of vectors, at most one per node.
 ///
 /// ```
-/// use affinity_core::vector::{Kernel, Metric, NewVector, Scan, Space, SpaceParams, VectorChange};
+/// use affinity_core::vector::{Codes, Kernel, Metric, NewVector, Scan, Space, SpaceParams, VectorChange};
 ///
 /// let exact_max = SpaceParams::EXACT_MAX;
-/// let params = SpaceParams { name: "profile".into(), dimension: 2, metric: Metric::Cosine, exact_max };
+/// let params = SpaceParams { name: "profile".into(), dimension: 2, metric: Metric::Cosine, exact_max, codes: Codes::None };
 /// let vectors = [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]];
 /// let changes = vectors.iter().enumerate().map(|(node, components)| VectorChange {
 ///     node,
@@ -109,13 +112,15 @@ pub struct Space {
     pages: Vec<Option<Arc<VectorPage>>>,
     /// Of exactly the vectors of `pages`; `None` while they are few.
     index: Option<Hnsw>,
+    /// Of exactly the vectors of `pages`, where there is an index and the space has codes.
+    codes: Option<CodeTable>,
 }
 
 impl Space {
     /// A space without vectors.
     #[must_use]
     pub fn empty(params: SpaceParams, kernel: Kernel) -> Self {
-        Self { params: Arc::new(params), kernel, count: 0, pages: Vec::new(), index: None }
+        Self { params: Arc::new(params), kernel, count: 0, pages: Vec::new(), index: None, codes: None }
     }
 
     /// A space as read back from a snapshot, `pages[p]` for nodes `64 p .. 64 p + 64`, without an index.
@@ -179,6 +184,7 @@ impl Space {
         }
         next.settle();
         next.index = next.reindexed(self, &changed, key_hash);
+        next.codes = next.recoded(self.codes.as_ref().map(|codes| (codes, self.pages.as_slice())));
         Ok(next)
     }
 
@@ -190,6 +196,7 @@ impl Space {
         let links = index.pages().iter().map(|page| present(page.as_ref().map(|page| page.present())));
         if vectors.eq(links) {
             self.index = Some(index);
+            self.codes = self.recoded(None);
         }
         self
     }
@@ -316,6 +323,17 @@ impl Space {
                 Hnsw::empty(HnswParams::STANDARD).changed(&change(&all))
             }
         }
+    }
+
+    /// The codes of these vectors: squared distances have none.
+    fn recoded(&self, before: Option<(&CodeTable, &[Option<Arc<VectorPage>>])>) -> Option<CodeTable> {
+        let is_wanted = self.index.is_some() && self.params.metric != Metric::L2;
+        is_wanted.then(|| CodeTable::of(self.params.codes, &self.pages, before)).flatten()
+    }
+
+    /// What the index compares instead of the vectors.
+    pub(super) fn codes(&self) -> Option<&CodeTable> {
+        self.codes.as_ref()
     }
 
     /// The vectors as they are, to be compared with `query`.

@@ -8,8 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::{
-    Kernel, Metric, Neighbor, NewVector, PAGE_SLOTS, PreparedQuery, Scan, ScanCancelled, Space, SpaceParams,
-    VectorChange, VectorError, VectorPage,
+    Codes, Kernel, Metric, Neighbor, NewVector, PAGE_SLOTS, PreparedQuery, Scan, ScanCancelled, Space,
+    SpaceParams, VectorChange, VectorError, VectorPage,
 };
 use crate::storage::Slab;
 
@@ -20,7 +20,13 @@ fn by_index(node: usize) -> u64 {
 }
 
 fn params(metric: Metric) -> SpaceParams {
-    SpaceParams { name: "profile".into(), dimension: DIMENSION, metric, exact_max: SpaceParams::EXACT_MAX }
+    SpaceParams {
+        name: "profile".into(),
+        dimension: DIMENSION,
+        metric,
+        exact_max: SpaceParams::EXACT_MAX,
+        codes: Codes::None,
+    }
 }
 
 fn empty(metric: Metric) -> Space {

@@ -91,16 +91,6 @@ impl Beam {
         }
         None
     }
-
-    /// The node that [`Beam::expand_next`] gives next unless a nearer one comes.
-    // hot
-    #[inline]
-    pub(super) fn peek_next(&self) -> Option<u32> {
-        self.entries[self.cursor.min(self.entries.len())..]
-            .iter()
-            .find(|entry| entry.place & EXPANDED == 0)
-            .map(|entry| entry.node())
-    }
 }
 
 #[inline]

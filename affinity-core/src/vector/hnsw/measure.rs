@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::vector::kernels::Kernel;
+use crate::vector::codes::CodeTable;
+use crate::vector::kernels::{ByteQuery, Kernel};
 use crate::vector::metric::Metric;
 use crate::vector::page::{PAGE_SLOTS, VectorPage};
 
@@ -87,5 +88,78 @@ impl Measure for ExactRows<'_> {
                 out.iter_mut().for_each(|distance| *distance = -*distance);
             }
         }
+    }
+}
+
+/// Vectors as bytes.
+pub(in crate::vector) struct ByteRows<'a> {
+    pub(in crate::vector) table: &'a CodeTable,
+    pub(in crate::vector) kernel: Kernel,
+    pub(in crate::vector) query: &'a ByteQuery,
+    pub(in crate::vector) scale: f32,
+    pub(in crate::vector) dimension: usize,
+}
+
+impl Measure for ByteRows<'_> {
+    type Row<'r>
+        = (&'r [u8], f32)
+    where
+        Self: 'r;
+
+    fn blank(&self) -> (&[u8], f32) {
+        (&[], 0.0)
+    }
+
+    #[inline]
+    fn row(&self, node: u32) -> Option<(&[u8], f32)> {
+        let (page, slot) = self.table.page(node)?;
+        page.bytes(slot, self.dimension)
+    }
+
+    // hot
+    #[inline]
+    #[expect(clippy::cast_precision_loss, reason = "codes are an estimate")]
+    fn closeness(&self, rows: &[(&[u8], f32)], out: &mut [f32; ROWS_MAX]) {
+        let mut bytes: [&[u8]; ROWS_MAX] = [&[]; ROWS_MAX];
+        let mut products = [0; ROWS_MAX];
+        bytes.iter_mut().zip(rows).for_each(|(bytes, row)| *bytes = row.0);
+        self.kernel.dot_bytes_each(self.query, &bytes[..rows.len()], &mut products);
+        for ((out, product), (_, scale)) in out.iter_mut().zip(products).zip(rows) {
+            *out = product as f32 * scale * self.scale;
+        }
+    }
+}
+
+/// Vectors as bits.
+pub(in crate::vector) struct BitRows<'a> {
+    pub(in crate::vector) table: &'a CodeTable,
+    pub(in crate::vector) kernel: Kernel,
+    pub(in crate::vector) query: &'a [u64],
+    pub(in crate::vector) dimension: usize,
+}
+
+impl Measure for BitRows<'_> {
+    type Row<'r>
+        = &'r [u64]
+    where
+        Self: 'r;
+
+    fn blank(&self) -> &[u64] {
+        &[]
+    }
+
+    #[inline]
+    fn row(&self, node: u32) -> Option<&[u64]> {
+        let (page, slot) = self.table.page(node)?;
+        page.words(slot, self.dimension)
+    }
+
+    // hot
+    #[inline]
+    #[expect(clippy::cast_precision_loss, reason = "at most 65,536 bits differ")]
+    fn closeness(&self, rows: &[&[u64]], out: &mut [f32; ROWS_MAX]) {
+        let mut differing = [0; ROWS_MAX];
+        self.kernel.differing_bits_each(self.query, rows, &mut differing);
+        out.iter_mut().zip(differing).for_each(|(out, count)| *out = -(count as f32));
     }
 }

@@ -20,5 +20,5 @@ mod tests;
 pub use self::index::{Hnsw, HnswParams};
 pub(super) use self::index::{Reindex, nodes_of};
 pub use self::links::{LEVEL_MAX, LinkPage};
-pub(super) use self::measure::ExactRows;
+pub(super) use self::measure::{BitRows, ByteRows, ExactRows, Measure};
 pub use self::walk::SearchScratch;

@@ -8,7 +8,8 @@ use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, propte
 use super::{Hnsw, HnswParams, LinkPage, SearchScratch};
 use crate::seeded::Seeded;
 use crate::vector::{
-    Kernel, Metric, Neighbor, NewVector, PreparedQuery, Scan, Searched, Space, SpaceParams, VectorChange,
+    Codes, Kernel, Metric, Neighbor, NewVector, PreparedQuery, Scan, Searched, Space, SpaceParams,
+    VectorChange,
 };
 
 const DIMENSION: usize = 16;
@@ -55,8 +56,12 @@ fn hash_of(key: usize) -> u64 {
 }
 
 fn empty(exact_max: usize) -> Space {
-    let params =
-        SpaceParams { name: "profile".into(), dimension: DIMENSION, metric: Metric::Cosine, exact_max };
+    empty_with(exact_max, Codes::None)
+}
+
+fn empty_with(exact_max: usize, codes: Codes) -> Space {
+    let (name, metric) = ("profile".into(), Metric::Cosine);
+    let params = SpaceParams { name, dimension: DIMENSION, metric, exact_max, codes };
     Space::empty(params, Kernel::detect())
 }
 
@@ -174,6 +179,27 @@ fn the_order_of_loading_changes_no_answer() {
 }
 
 #[test]
+fn codes_lead_to_the_same_neighbors_with_exact_similarities() {
+    let points = Points::new(13);
+    let build = |codes: Codes| {
+        let changes = (0..3_000).map(|node| points.put(node, node, 0)).collect();
+        let space = empty_with(100, codes).with_changes(changes, &hash_of).unwrap();
+        let moved = (0..300).map(|key| points.put(key * 7, key * 7, 1)).collect();
+        space.with_changes(moved, &hash_of).unwrap()
+    };
+    let (plain, bytes, bits) = (build(Codes::None), build(Codes::U8), build(Codes::Binary));
+    assert_eq!(slabs(&plain), slabs(&bytes));
+    let queries = points.queries(&plain);
+    let (recall_plain, _) = recall(&plain, &queries, &|_| true);
+    let (recall_bytes, by_index) = recall(&bytes, &queries, &|_| true);
+    assert_eq!(by_index, queries.len());
+    assert!(recall_bytes >= recall_plain - 0.01, "{recall_bytes} by bytes, {recall_plain} without");
+    // Sixteen bits say little; that anything near is found shows that they are used and what they find is compared.
+    let (recall_bits, _) = recall(&bits, &queries, &|_| true);
+    assert!((0.3..recall_bytes).contains(&recall_bits), "{recall_bits} by bits");
+}
+
+#[test]
 fn a_small_change_shares_most_pages() {
     let points = Points::new(9);
     let space = indexed(&points, 8_000);
@@ -233,9 +259,7 @@ fn pages_survive_a_round_trip_and_links_to_nowhere_are_passed_by() {
     }
     assert!(LinkPage::from_slabs(1, 16, vec![0].into(), vec![0; 31].into(), Vec::new().into()).is_none());
     assert!(LinkPage::from_slabs(1, 16, vec![1].into(), vec![0; 32].into(), Vec::new().into()).is_none());
-    assert!(
-        LinkPage::from_slabs(1, 16, vec![13].into(), vec![0; 32].into(), vec![0; 208].into()).is_none()
-    );
+    assert!(LinkPage::from_slabs(1, 16, vec![13].into(), vec![0; 32].into(), vec![0; 208].into()).is_none());
 }
 
 #[test]

@@ -1,18 +1,17 @@
 //! x86-64 with AVX2 and FMA: four registers of eight lanes.
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps, _mm_loadu_si128, _mm_shuffle_ps,
-    _mm256_add_epi32, _mm256_add_ps,
-    _mm256_castps256_ps128, _mm256_cvtepu8_epi16, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_setzero_ps, _mm256_setzero_si256,
-    _mm256_storeu_si256,
-    _mm256_sub_ps,
+    __m128i, __m256, __m256i, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadu_si128, _mm_movehl_ps,
+    _mm_shuffle_ps, _mm256_add_epi32, _mm256_add_ps, _mm256_castps256_ps128, _mm256_cvtepu8_epi16,
+    _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
-use super::fetch::fetch;
-use super::scalar::differing_bits;
 use super::codes::ByteQuery;
+use super::fetch::fetch;
 use super::lanes::{LANES, padded};
 use super::rows::{Rows, compare_each};
+use super::scalar::differing_bits;
 
 /// Proof that this processor has AVX2, FMA and POPCNT.
 #[derive(Clone, Copy, Debug)]

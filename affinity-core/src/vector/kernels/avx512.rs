@@ -4,13 +4,12 @@ use std::arch::x86_64::{
     __m512, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps, _mm_shuffle_ps, _mm256_add_ps,
     _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm512_add_ps, _mm512_castps_pd,
     _mm512_castps512_ps256, _mm512_dpbusd_epi32, _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_reduce_add_epi32, _mm512_setzero_ps, _mm512_setzero_si512,
-    _mm512_sub_ps,
+    _mm512_loadu_si512, _mm512_reduce_add_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_sub_ps,
 };
 
-use super::fetch::fetch;
 use super::avx2::Avx2;
 use super::codes::ByteQuery;
+use super::fetch::fetch;
 use super::lanes::{LANES, padded};
 use super::rows::{Rows, compare_each};
 

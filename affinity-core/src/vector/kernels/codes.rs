@@ -25,7 +25,10 @@ impl ByteQuery {
         })
     }
 
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "the instructions for it are x86-64's"))]
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "the instructions for it are x86-64's")
+    )]
     pub(super) fn narrow(&self) -> &[i8] {
         &self.narrow
     }

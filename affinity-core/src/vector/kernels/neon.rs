@@ -1,9 +1,9 @@
 //! AArch64 with NEON: eight registers of four lanes.
 
 use std::arch::aarch64::{
-    float32x4_t, vadd_f32, vaddq_f32, vaddq_s32, vaddvq_s32, vdupq_n_s32, vget_low_s16, vld1_u8, vld1q_s16,
-    vmlal_high_s16, vmlal_s16, vmovl_u8, vreinterpretq_s16_u16, vdupq_n_f32, vfmaq_f32, vget_high_f32, vget_lane_f32, vget_low_f32,
-    vld1q_f32, vpadd_f32, vsubq_f32,
+    float32x4_t, vadd_f32, vaddq_f32, vaddq_s32, vaddvq_s32, vdupq_n_f32, vdupq_n_s32, vfmaq_f32,
+    vget_high_f32, vget_lane_f32, vget_low_f32, vget_low_s16, vld1_u8, vld1q_f32, vld1q_s16, vmlal_high_s16,
+    vmlal_s16, vmovl_u8, vpadd_f32, vreinterpretq_s16_u16, vsubq_f32,
 };
 use std::arch::is_aarch64_feature_detected;
 
