@@ -44,7 +44,8 @@ fn by_index(node: usize) -> u64 {
 fn space() -> Space {
     let mut random = Xorshift(7);
     let (metric, exact_max) = (Metric::Cosine, SpaceParams::EXACT_MAX);
-    let params = SpaceParams { name: "profile".into(), dimension: DIMENSION, metric, exact_max, codes: Codes::None };
+    let params =
+        SpaceParams { name: "profile".into(), dimension: DIMENSION, metric, exact_max, codes: Codes::None };
     let changes = (0..COUNT).map(|node| change(node, &mut random)).collect();
     Space::empty(params, Kernel::detect()).with_changes(changes, &by_index).unwrap()
 }

@@ -128,10 +128,9 @@ impl Space {
         for place in 0..SAMPLE_COUNT {
             let page_idx = place * self.pages().len() / SAMPLE_COUNT;
             let Some(Some(page)) = self.pages().get(page_idx) else { continue };
-            // Another slot each time: nodes that came together are often alike.
-            let turn = place * 29 % PAGE_SLOTS;
-            let slot =
-                (page.present().rotate_right(turn as u32).trailing_zeros() as usize + turn) % PAGE_SLOTS;
+            // From another slot each time: nodes that came together are often alike.
+            let above = page.present() & (u64::MAX << (place * 29 % PAGE_SLOTS));
+            let slot = if above == 0 { page.present() } else { above }.trailing_zeros() as usize;
             allowed += usize::from(self.is_allowed(page_idx * PAGE_SLOTS + slot, scan));
         }
         allowed

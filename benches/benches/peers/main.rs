@@ -1,10 +1,12 @@
 //! Affinity beside what users would pick instead, on the same inputs, in one run.
 //!
-//! `cargo bench -p benches --features peers -- [--small] [family..]` measures the families named, or all of them,
+//! `cargo bench -p benches --features peers -- [--small] [--count=N] [family..]` measures the families named, or all of them,
 //! prints a Markdown table and writes `target/peers.md` and `target/peers.json`. A family is a module with one function,
 //! `measure`, that adds [`table::Row`]s: every input is made once, every answer is checked before anything is timed,
-//! Affinity and its peers take turns ([`rounds::medians`]), and a peer that cannot be had is a row that says so.
+//! Affinity and its peers take turns ([`rounds::medians`]) in processor
+//! time ([`rounds::cpu_seconds`]), and a peer that cannot be had is a row that says so.
 #![allow(missing_docs, clippy::unwrap_used)] // a benchmark: what cannot be measured ends it
+#![allow(clippy::cast_possible_truncation)] // keys of 64 bits are positions
 
 mod python;
 mod rounds;

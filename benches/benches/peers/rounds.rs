@@ -1,5 +1,22 @@
 //! Taking turns: what shares a machine with others is only comparable with what ran beside it.
 
+use nix::time::{ClockId, clock_gettime};
+
+/// Seconds of processor time that this process has used so far, all threads together.
+///
+/// Not the time on the wall: other work on the machine would count, and mostly against whoever ran at a bad moment.
+pub(crate) fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).unwrap();
+    time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9
+}
+
+/// What `work` returns, and the seconds of processor time that it took.
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
+    let start = cpu_seconds();
+    let result = work();
+    (result, cpu_seconds() - start)
+}
+
 /// One measured quantity: the median of its rounds, and the least and the greatest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measured {

@@ -11,6 +11,8 @@ pub(crate) struct Setting {
     pub(crate) is_small: bool,
     /// How often each thing is measured.
     pub(crate) rounds: usize,
+    /// `--count=N`: so many vectors instead of what the issue asks for.
+    pub(crate) count: Option<usize>,
     /// Where tables, inputs of the peers and their programs go.
     pub(crate) target: PathBuf,
     families: Vec<String>,
@@ -20,8 +22,10 @@ impl Setting {
     pub(crate) fn from_arguments() -> Self {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let is_small = arguments.iter().any(|argument| argument == "--small" || argument == "--test");
+        let count = arguments.iter().find_map(|argument| argument.strip_prefix("--count="));
         Self {
             is_small,
+            count: count.map(|count| count.parse().unwrap()),
             rounds: if is_small { 1 } else { ROUNDS },
             target: benches::target_directory().unwrap(),
             families: arguments.into_iter().filter(|argument| !argument.starts_with('-')).collect(),

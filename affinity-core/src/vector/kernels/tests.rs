@@ -50,7 +50,7 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let byte = |row: usize, place: usize| {
-            (seed.wrapping_mul((row * 1_009 + place) as u64 | 1) >> 56) as u8
+            seed.wrapping_mul((row * 1_009 + place) as u64 | 1).to_be_bytes()[0]
         };
         let rows: Vec<Vec<u8>> = (0..5).map(|row| (0..query.len()).map(|place| byte(row, place)).collect()).collect();
         let rows: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
