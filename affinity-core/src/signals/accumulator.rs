@@ -1,6 +1,7 @@
 //! Dense sums over the nodes of a kind, reused from query to query.
 
 use crate::graph::NodeId;
+use crate::vector::SearchScratch;
 
 /// Nodes per block of the touched map: one page.
 const BLOCK_NODES: usize = 64;
@@ -178,6 +179,7 @@ impl Accumulator {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     free: Vec<Accumulator>,
+    searches: Vec<SearchScratch>,
 }
 
 impl Scratch {
@@ -186,6 +188,16 @@ impl Scratch {
         let mut accumulator = self.free.pop().unwrap_or_default();
         accumulator.resize(node_count);
         accumulator
+    }
+
+    /// Memory for a search in a space.
+    pub(crate) fn take_search(&mut self) -> SearchScratch {
+        self.searches.pop().unwrap_or_default()
+    }
+
+    /// Takes the memory of a search back.
+    pub(crate) fn give_search(&mut self, search: SearchScratch) {
+        self.searches.push(search);
     }
 
     /// Takes an accumulator back and empties it.

@@ -12,7 +12,7 @@ use super::term_weights::{TermCounts, TermWeights};
 use crate::exact::{count_of, narrow, units, value_of};
 use crate::filtering::{ItemRows, weight_units};
 use crate::graph::{Graph, Hop, Key, KindId, NodeId, Sight, SpaceId, TermSpaceId};
-use crate::vector::{Kernel, NewVector, Scan, Space, VectorChange};
+use crate::vector::{Kernel, NewVector, Scan, Space, SpaceParams, VectorChange};
 
 /// Where items are compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -131,8 +131,11 @@ impl Compared<'_> {
                 vector: Some(NewVector { components, audience: 0 }),
             })
         };
-        let moved = Space::empty(space.params().clone(), Kernel::detect());
-        let Ok(moved) = moved.with_changes(items.iter().filter_map(change).collect()) else {
+        // Exact, whatever the size: a model is the same for the same data.
+        let params = SpaceParams { exact_max: usize::MAX, ..space.params().clone() };
+        let moved = Space::empty(params, Kernel::detect());
+        let changes = items.iter().filter_map(change).collect();
+        let Ok(moved) = moved.with_changes(changes, &|node| nodes.key_hash(node)) else {
             return vec![Vec::new(); items.len()]; // numbers that are not finite: a damaged snapshot
         };
         let by_key = |left: usize, right: usize| match (NodeId::from_index(left), NodeId::from_index(right)) {
