@@ -153,6 +153,9 @@ impl<'a> Ask<'a> {
         ];
         local.extend(self.parts.extensions.get::<Visit>().map(Visit::settings).unwrap_or_default());
         local.extend(self.parts.extensions.get::<Visit>().map(Visit::settings).unwrap_or_default());
+        if let Some(Ok(reason)) = self.parts.headers.get("affinity-reason").map(|reason| reason.to_str()) {
+            local.push(("affinity.reason", reason.to_owned())); // for the audit
+        }
         if let Some(timezone) = &self.preferences.timezone {
             local.push(("TimeZone", timezone.clone()));
         }

@@ -8,7 +8,7 @@ use super::body::{Body, Record, items, resolve, value_at};
 use super::failure::Failure;
 use super::payload::{bad_body, refused_body};
 use super::request::Format;
-use crate::auth::{Access, begin_as};
+use crate::auth::{Access, Action, begin_as};
 use crate::catalog::{Given, Statement};
 use crate::problem::Problem;
 
@@ -184,6 +184,10 @@ impl Ask<'_> {
     ) -> Result<(), Failed> {
         let mut parts = operation.request.clone().into_parts().0;
         parts.extensions = self.parts.extensions.clone(); // who asks, and from where
+        if operation.embeds() && !self.caller.may(Action::Read, "") {
+            let message = "embedding needs the permission read";
+            return Err(Problem::rest(StatusCode::FORBIDDEN, "not_permitted", message).into());
+        }
         let ask = Box::pin(Ask::new(self.rest, self.catalog, &self.platform.name, &parts)).await?;
         let answer = ask.perform(connection, &operation.table, &operation.body).await?.complete(&ask);
         let (status, headers, body) = answer.parts();
@@ -208,6 +212,12 @@ struct Operation {
 }
 
 impl Operation {
+    /// Whether its answer would show rows of other tables.
+    fn embeds(&self) -> bool {
+        let query = self.request.uri().query().unwrap_or_default();
+        form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "select" && value.contains('('))
+    }
+
     /// Reads `{"id": .., "method": .., "path": .., "headers": {..}, "body": ..}`, with references to what is done.
     fn read(
         record: &Record<'_>,

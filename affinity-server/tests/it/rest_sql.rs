@@ -120,9 +120,9 @@ async fn reads_parse_back_with_every_value_bound() {
         Planner { catalog: &catalog, platform, schema: &platform.schemas[0], unreadable: &unreadable };
     let parent = planner.find_table("par;ent").unwrap();
     let selects = [
-        "*,c:\"ch\\\"ild\"(*)",
-        "\"a\\\"l'i;as\":\"na'me\"::text,...c:\"ch\\\"ild\"(amount)",
-        "id,c:\"ch\\\"ild\"!inner(s:amount.sum())",
+        r#"*,c:"ch\"ild"(*)"#,
+        r#""a\"l'i;as":"na'me"::text,c:"ch\"ild"(amount)"#,
+        r#"id,c:"ch\"ild"!inner(s:amount.sum()),..."ch\"ild"(id)"#,
     ];
     let formats = [
         Format::Json { strips_nulls: true },
