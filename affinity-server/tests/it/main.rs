@@ -30,6 +30,7 @@ mod feedback;
 mod matcher_versions;
 mod learning;
 mod matching;
+mod matching_access;
 mod auth_world;
 mod auth_callers;
 mod auth_admission;
