@@ -4,7 +4,8 @@ set local search_path = teraffi, public;
 
 -- A principal is held by a member: member:<id> by himself; partner:<id> by the active partners of a partnership, who
 -- share what their profiles show to partners; partnership:<id> by those of them who may view its details, and so know
--- who is in it; manager:<id> by who asks for a brand he works for or a content he makes.
+-- who is in it; manager:<id> by who asks for a brand he works for or a content he makes. operator:<principal> is held,
+-- as <principal>, where the operator's people ask for the member: they know his partnerships when he may not.
 create or replace view affinity_members as
     select
         m.id,
@@ -15,9 +16,10 @@ create or replace view affinity_members as
         p.updated_at as profile_updated_at,
         held.circle
             || array(
-                select 'partnership:' || pm.partnership_id
+                select case when 'view_details' = any (pm.permissions) then 'partnership:' else 'operator:partnership:' end
+                    || pm.partnership_id
                 from partnership_members pm
-                where pm.member_id = m.id and pm.is_active and 'view_details' = any (pm.permissions)
+                where pm.member_id = m.id and pm.is_active
                 order by pm.partnership_id)
             || array(select 'manager:' || b.brand_id from member_brands b where b.member_id = m.id order by b.brand_id)
             || array(select 'manager:' || c.content_id from member_contents c where c.member_id = m.id order by c.content_id)

@@ -15,6 +15,9 @@ use crate::problem::Problem;
 /// projection gives both.
 const OWN: [&str; 2] = ["member:", "manager:"];
 
+/// What comes before a principal that the operator's people hold when they ask for the node, and the node does not.
+const OPERATOR: &str = "operator:";
+
 /// Who asks for matches. What he reads is what he sees of them: policies for rows, audiences for nodes and edges.
 #[derive(Clone, Debug)]
 pub(crate) struct Asker(Caller);
@@ -64,8 +67,8 @@ impl Asker {
         }
     }
 
-    /// As whom the engine is asked for the matches of a node: as himself, and the operator's people as the node, so
-    /// that an answer never says more than the node may know.
+    /// As whom the engine is asked for the matches of a node: as himself, and the operator's people as the node with
+    /// what the platform lets them know of it besides.
     ///
     /// # Errors
     /// A [`Problem`] when the node is neither he nor managed by him, whether or not it exists.
@@ -96,7 +99,8 @@ impl Asker {
     }
 }
 
-/// A node as who is asking.
+/// A node as the operator asks for it.
 pub(crate) fn node_viewer(engine: &Engine, kind: KindId, key: &Key) -> Viewer {
-    Viewer::Member(engine.principals(kind, key).into_iter().collect())
+    let held = engine.principals(kind, key).into_iter();
+    Viewer::Member(held.map(|held| held.strip_prefix(OPERATOR).map(str::to_owned).unwrap_or(held)).collect())
 }
