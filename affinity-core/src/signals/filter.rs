@@ -10,6 +10,7 @@ use super::accumulator::{Accumulator, Scratch};
 use super::context::Context;
 use super::evidence::{Evidence, EvidenceList};
 use super::filter_model::{BoundFilter, FilterParams, FilterRequest};
+use super::item_links::{ItemLinks, LINK_STEPS_MAX};
 use super::models::ModelRequest;
 use super::neighbors::{Likeness, PropagationParams};
 use super::resolve::{MatcherError, Name, Resolve};
@@ -65,6 +66,10 @@ pub(crate) struct FilterToml {
     past_power: Option<Spanned<f64>>,
     /// The space in which propagation compares items, of vectors or of terms.
     space: Option<Name>,
+    /// Instead of a space: the relation between items over which propagation walks, in both directions.
+    along: Option<Name>,
+    /// What walks of 1, 2, ... steps count.
+    steps: Option<Spanned<Vec<f64>>>,
     /// A similarity counts to this power.
     similarity_power: Option<Spanned<f64>>,
     /// Whether vectors are compared without the mean of the items with a past.
@@ -126,6 +131,12 @@ impl FilterToml {
         }
         if let Some(space) = self.space.as_ref().filter(|_| model != Model::Propagation) {
             return Err(resolve.out_of_range("space", space, "a field of the signal's model"));
+        }
+        if let Some(along) = self.along.as_ref().filter(|_| model != Model::Propagation) {
+            return Err(resolve.out_of_range("along", along, "a field of the signal's model"));
+        }
+        if let Some(steps) = self.steps.as_ref().filter(|_| self.along.is_none()) {
+            return Err(resolve.out_of_range("steps", steps, "none without `along`"));
         }
         if let Some(centered) = self.centered.as_ref().filter(|_| model != Model::Propagation) {
             return Err(resolve.out_of_range("centered", centered, "a field of the signal's model"));
@@ -192,9 +203,13 @@ impl FilterToml {
 
 impl FilterToml {
     fn likeness(&self, resolve: &Resolve<'_>) -> Result<Likeness, MatcherError> {
-        let Some(name) = &self.space else {
-            let at = Spanned::new(self.model.span(), "propagation");
-            return Err(resolve.out_of_range("model", &at, "a `space` beside it"));
+        let name = match (&self.space, &self.along) {
+            (Some(name), None) => name,
+            (None, Some(along)) => return self.links(along, resolve).map(Likeness::Links),
+            _ => {
+                let at = Spanned::new(self.model.span(), "propagation");
+                return Err(resolve.out_of_range("model", &at, "either a `space` or `along` beside it"));
+            }
         };
         let centered = self.centered.as_ref().filter(|centered| *centered.get_ref());
         match (resolve.schema.term_space(name.get_ref()), centered) {
@@ -207,6 +222,32 @@ impl FilterToml {
                 Ok(Likeness::Vectors { space, centered: centered.is_some() })
             }
         }
+    }
+}
+
+impl FilterToml {
+    fn links(&self, along: &Name, resolve: &Resolve<'_>) -> Result<ItemLinks, MatcherError> {
+        if let Some(centered) = &self.centered {
+            return Err(resolve.out_of_range("centered", centered, "none beside `along`"));
+        }
+        let (relation, leads_to) = resolve.step("along", along, false, resolve.to)?;
+        if leads_to != resolve.to {
+            let kind = &resolve.schema.kinds()[resolve.to.index()].name;
+            return Err(resolve.out_of_range("along", along, &format!("a relation that leads to {kind}")));
+        }
+        let mut coefficients = ItemLinks::COEFFICIENTS;
+        if let Some(steps) = &self.steps {
+            let given = steps.get_ref();
+            let are_in_range = given.iter().all(|coefficient| (0.0..=1.0).contains(coefficient));
+            let counts = given.last().is_some_and(|last| *last > 0.0) && given.len() <= coefficients.len();
+            if !are_in_range || !counts {
+                let expected = format!("1 to {LINK_STEPS_MAX} numbers from 0 to 1, the last one above 0");
+                return Err(resolve.out_of_range("steps", steps, &expected));
+            }
+            coefficients.fill(0.0);
+            coefficients[..given.len()].copy_from_slice(given);
+        }
+        Ok(ItemLinks { relation, coefficients })
     }
 }
 
