@@ -119,6 +119,9 @@ impl Walk {
         // N is P = D^-1 A between roots of degrees.
         let degree = |place: usize| count_of(linked[place].len());
         let value = |place: usize, sum| probability_of(sum) * libm::sqrt(degree(item) / degree(place));
-        reached.into_iter().map(|place| (place, value(place, std::mem::take(&mut self.sums[place])))).collect()
+        reached
+            .into_iter()
+            .map(|place| (place, value(place, std::mem::take(&mut self.sums[place]))))
+            .collect()
     }
 }

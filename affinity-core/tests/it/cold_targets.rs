@@ -245,8 +245,7 @@ impl Library {
 
     /// The sum of `c_k (D^-1/2 A D^-1/2)^k` over citations in either direction.
     fn walks(&self, coefficients: &[f64]) -> Vec<Vec<f64>> {
-        let cites =
-            |a: usize, b: usize| self.cites.contains(&(a, b)) || self.cites.contains(&(b, a));
+        let cites = |a: usize, b: usize| self.cites.contains(&(a, b)) || self.cites.contains(&(b, a));
         let degree = |a: usize| (0..ITEM_COUNT).filter(|b| cites(a, *b)).count() as f64;
         let near = |a: usize, b: usize| if cites(a, b) { (degree(a) * degree(b)).powf(-0.5) } else { 0.0 };
         let mut sums = vec![vec![0.0; ITEM_COUNT]; ITEM_COUNT];

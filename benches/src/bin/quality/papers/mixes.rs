@@ -33,7 +33,7 @@ pub(super) const INPUTS: [Inputs; 4] = [
         false,
         false,
         &[
-            of("titles first", &[("titles", 0.75), ("citations", 0.35)]),
+            of("titles first", &[("titles", 0.7), ("citations", 0.3)]),
             of("both alike", &[("titles", 0.5), ("citations", 0.5)]),
             of("citations first", &[("titles", 0.35), ("citations", 0.75)]),
             of("both alike and the past", &[("titles", 0.4), ("citations", 0.4), ("past", 0.2)]),
@@ -44,7 +44,8 @@ pub(super) const INPUTS: [Inputs; 4] = [
         true,
         false,
         &[
-            of("titles and tags first", &[("titles", 1.0), ("citations", 0.35), ("tags", 1.0)]),
+            of("titles and tags first", &[("titles", 1.0), ("citations", 0.4), ("tags", 1.0)]),
+            of("all, tags first", &[("titles", 0.8), ("citations", 0.5), ("tags", 1.5)]),
             of("tags first", &[("titles", 0.5), ("citations", 0.5), ("tags", 1.0)]),
             of(
                 "tags first and the past",

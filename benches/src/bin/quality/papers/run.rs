@@ -76,7 +76,7 @@ impl<'a> Library<'a> {
             Some(vector) => {
                 schema += &format!("\n[spaces.meaning]\nkind = \"Paper\"\ndimension = {}\n", vector.len());
             }
-            None => menu = menu.with_weights(|signal| if signal == "meaning" { 0.0 } else { 0.2 }),
+            None => menu = menu.with_weights(|signal| if signal == "meaning" { 0.0 } else { 0.1 }),
         }
         Ok(Self { data, vectors, schema: Schema::from_toml(&schema)?, menu })
     }
