@@ -9,6 +9,7 @@ use super::error::ConfigError;
 use super::setting::{CONFIG, SETTINGS, Setting};
 use super::sources::Sources;
 use super::values::Config;
+use crate::auth::InitAdminOptions;
 use crate::batch::RecommendOptions;
 use crate::generation::GenerateOptions;
 use crate::learning::EvaluateOptions;
@@ -19,9 +20,11 @@ const ABOUT: &str = "Explained matches of a live PostgreSQL database, over HTTP"
 const EXAMPLES: &str = "\
 Examples:
   affinity-server                              serve with an embedded PostgreSQL in ./.affinity and demo data
-  affinity-server --addr 0.0.0.0:80            serve to other machines
+  affinity-server init-admin PLATFORM --email YOU@EXAMPLE.ORG && affinity-server --addr 0.0.0.0:80
+                                               serve to other machines
   DATABASE_URL=postgresql://app@db/affinity affinity-server
                                                serve from a PostgreSQL of yours
+  affinity-server embeddings install           fetch a model that knows what texts mean
   psql \"$(affinity-server database-url)\"       look into the running database
 
 Every setting is a flag, a variable of the environment, and a key of the configuration file (the flag with
@@ -34,8 +37,15 @@ pub enum Task {
     Serve,
     /// Print the URL of the running database.
     DatabaseUrl,
+    /// Make the secret and the first administrator.
+    InitAdmin(InitAdminOptions),
     /// Make a world to try a platform with.
     Generate(GenerateOptions),
+    /// Fetch the recommended embedding model.
+    InstallEmbeddings {
+        /// The hub, from `HF_ENDPOINT`; without it the public one.
+        endpoint: Option<String>,
+    },
     /// Serve another version of a matcher.
     Activate {
         /// Which matcher.
@@ -155,6 +165,10 @@ impl Invocation {
             .map_err(|source| InvocationError::CommandLine { source: Box::new(source) })?;
         let task = match matches.subcommand() {
             Some(("database-url", _)) => Task::DatabaseUrl,
+            Some(("embeddings", _)) => {
+                Task::InstallEmbeddings { endpoint: environment.get("HF_ENDPOINT").cloned() }
+            }
+            Some(("init-admin", matches)) => Task::InitAdmin(init_admin_options(matches)),
             Some(("generate", matches)) => Task::Generate(generate_options(matches, directory)),
             Some(("activate", matches)) => Task::Activate {
                 matcher: matcher_name(matches),
@@ -185,6 +199,31 @@ fn command() -> Command {
             Command::new("database-url")
                 .about("Print the URL of the running database, for psql and other clients")
                 .after_help("Example:\n  psql \"$(affinity-server database-url)\""),
+        )
+        .subcommand(
+            Command::new("embeddings")
+                .about("Embedding models")
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommand(
+                    Command::new("install")
+                        .about("Fetch all-MiniLM-L6-v2 (91 MB, checked) into the data directory")
+                        .after_help("Environment:\n  HF_ENDPOINT  A mirror of huggingface.co to fetch from"),
+                ),
+        )
+        .subcommand(
+            Command::new("init-admin")
+                .about("Make the server's secret and an administrator: what it needs to be reached by other machines")
+                .arg(Arg::new("platform").required(true).value_name("PLATFORM").help("What to administer"))
+                .arg(Arg::new("email").long("email").required(true).value_name("ADDRESS").help("Whom to sign in as"))
+                .arg(Arg::new("name").long("name").value_name("NAME").help("His name [default: from the address]"))
+                .arg(
+                    Arg::new("password-stdin")
+                        .long("password-stdin")
+                        .action(ArgAction::SetTrue)
+                        .help("Read the password from standard input [default: make one and print it]"),
+                )
+                .after_help("Works beside a running server, too. An account that there is already keeps its password."),
         )
         .subcommand(
             Command::new("activate")
@@ -304,6 +343,16 @@ fn number(name: &'static str, placeholder: &'static str, default: &'static str, 
     Arg::new(name).long(name).value_name(placeholder).default_value(default).value_parser(parser).help(help)
 }
 
+fn init_admin_options(matches: &ArgMatches) -> InitAdminOptions {
+    let text = |name| matches.get_one::<String>(name).cloned();
+    InitAdminOptions {
+        platform: text("platform").unwrap_or_default(),
+        email: text("email").unwrap_or_default(),
+        name: text("name"),
+        reads_password: matches.get_flag("password-stdin"),
+    }
+}
+
 fn generate_options(matches: &ArgMatches, directory: &Path) -> GenerateOptions {
     let number = |name| matches.get_one::<u64>(name).copied().unwrap_or_default();
     GenerateOptions {
@@ -352,7 +401,10 @@ fn argument(setting: &'static Setting) -> Arg {
 }
 
 fn flags(matches: &ArgMatches) -> Vec<(&'static str, String)> {
-    let innermost = matches.subcommand().map_or(matches, |(_, matches)| matches);
+    let mut innermost = matches;
+    while let Some((_, inner)) = innermost.subcommand() {
+        innermost = inner;
+    }
     SETTINGS
         .into_iter()
         .chain([&CONFIG])

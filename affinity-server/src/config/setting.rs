@@ -54,6 +54,16 @@ pub(super) static DATABASE_URL: Setting = Setting {
     help: "PostgreSQL to use instead of the embedded one, version 15 or newer",
 };
 
+pub(super) static ROLE_PREFIX: Setting = Setting {
+    name: "role-prefix",
+    variable: "AFFINITY_ROLE_PREFIX",
+    placeholder: "PREFIX",
+    default: "affinity_",
+    allowed: "1 to 40 lower case letters, digits and underscores that start with a letter",
+    secret: false,
+    help: "Start of the names of the database roles that callers run as; a database keeps the one it was set up with",
+};
+
 pub(super) static POSTGRES_BIN: Setting = Setting {
     name: "postgres-bin",
     variable: "AFFINITY_POSTGRES_BIN",
@@ -78,12 +88,13 @@ pub(super) static EMBEDDINGS_URL: Setting = Setting {
 pub(super) static EMBEDDINGS_MODEL: Setting = Setting {
     name: "embeddings-model",
     variable: "AFFINITY_EMBEDDINGS_MODEL",
-    placeholder: "NAME|DIR",
-    default: "text-embedding-3-small",
-    allowed: "the name of a model, or without a service the folder of one",
+    placeholder: "DIR|NAME",
+    default: "",
+    allowed: "the folder of a model, or with a service the name of one",
     secret: false,
-    help: "Model to ask that service for; without a service, folder of a sentence transformer to run in this process \
-           (config.json, tokenizer.json, model.safetensors)",
+    help: "Folder of a sentence transformer to run in this process (config.json, tokenizer.json, model.safetensors), \
+           as \"embeddings install\" makes one; with a service, the model to ask it for [default there: \
+           text-embedding-3-small]",
 };
 
 pub(super) static EMBEDDINGS_KEY: Setting = Setting {
@@ -146,6 +157,118 @@ pub(super) static MATCH_DEADLINE: Setting = Setting {
     help: "Time a match may take, waiting included, before it is canceled",
 };
 
+pub(super) static SECRET: Setting = Setting {
+    name: "secret",
+    variable: "AFFINITY_SECRET",
+    placeholder: "SECRET",
+    default: "",
+    allowed: "at least 32 letters",
+    secret: true,
+    help: "What the server signs with, and takes HS256 tokens by; better in the environment, where other users do not \
+           see it [default: the file \"secret\" in the data directory, made when missing]",
+};
+
+pub(super) static JWT_KEYS: Setting = Setting {
+    name: "jwt-keys",
+    variable: "AFFINITY_JWT_KEYS",
+    placeholder: "FILE|URL",
+    default: "",
+    allowed: "a file or a URL that holds a JSON Web Key Set",
+    secret: false,
+    help: "Keys by which others sign tokens (RS256, PS256, ES256) that this server takes",
+};
+
+pub(super) static JWT_AUDIENCE: Setting = Setting {
+    name: "jwt-audience",
+    variable: "AFFINITY_JWT_AUDIENCE",
+    placeholder: "NAME",
+    default: "",
+    allowed: "a name",
+    secret: false,
+    help: "Refuse tokens that are meant for others: those whose claim aud does not hold this",
+};
+
+pub(super) static PUBLIC_URL: Setting = Setting {
+    name: "public-url",
+    variable: "AFFINITY_PUBLIC_URL",
+    placeholder: "URL",
+    default: "http:// and the address",
+    allowed: "a URL that starts with http:// or https://",
+    secret: false,
+    help: "Where people reach the server, for links in mail and for providers to send them back",
+};
+
+pub(super) static CORS_ORIGINS: Setting = Setting {
+    name: "cors-origins",
+    variable: "AFFINITY_CORS_ORIGINS",
+    placeholder: "ORIGINS",
+    default: "",
+    allowed: "origins such as https://app.example.org, separated by commas",
+    secret: false,
+    help: "Sites whose pages may use the server from a browser [default: none]",
+};
+
+pub(super) static SMTP_URL: Setting = Setting {
+    name: "smtp-url",
+    variable: "AFFINITY_SMTP_URL",
+    placeholder: "URL",
+    default: "",
+    allowed: "a URL that starts with smtp:// or smtps://",
+    secret: true,
+    help: "Server that takes mail, such as smtps://user:password@smtp.example.org [default: mail becomes files in the \
+           data directory's folder outbox]",
+};
+
+pub(super) static MAIL_FROM: Setting = Setting {
+    name: "mail-from",
+    variable: "AFFINITY_MAIL_FROM",
+    placeholder: "ADDRESS",
+    default: "Affinity <affinity@localhost>",
+    allowed: "an e-mail address, with or without a name before it",
+    secret: false,
+    help: "From whom mail is",
+};
+
+pub(super) static PROXIES: Setting = Setting {
+    name: "proxies",
+    variable: "AFFINITY_PROXIES",
+    placeholder: "ADDRESSES",
+    default: "",
+    allowed: "IP addresses, separated by commas",
+    secret: false,
+    help: "Proxies in front of the server, whose X-Forwarded-For says who asks",
+};
+
+pub(super) static MEMBER_LIMIT: Setting = Setting {
+    name: "member-requests-per-hour",
+    variable: "AFFINITY_MEMBER_REQUESTS_PER_HOUR",
+    placeholder: "N",
+    default: "1000, on a loopback address 0",
+    allowed: "a whole number from 0 to 1000000000",
+    secret: false,
+    help: "Requests that a member may send to one endpoint in an hour; 0 for any number",
+};
+
+pub(super) static ADDRESS_LIMIT: Setting = Setting {
+    name: "address-requests-per-hour",
+    variable: "AFFINITY_ADDRESS_REQUESTS_PER_HOUR",
+    placeholder: "N",
+    default: "5000, on a loopback address 0",
+    allowed: "a whole number from 0 to 1000000000",
+    secret: false,
+    help: "Requests that may come from one address in an hour; 0 for any number",
+};
+
+pub(super) static OPENID_PROVIDERS: Setting = Setting {
+    name: "openid-providers",
+    variable: "AFFINITY_OPENID_PROVIDERS",
+    placeholder: "FILE",
+    default: "",
+    allowed: "a TOML file with tables [[provider]] of platform, name, issuer, client_id, client_secret and scopes",
+    secret: false,
+    help: "OpenID providers by which people may sign in",
+};
+
 pub(super) static LOG: Setting = Setting {
     name: "log",
     variable: "AFFINITY_LOG",
@@ -178,10 +301,11 @@ pub(super) static CONFIG: Setting = Setting {
 };
 
 /// Every setting that a configuration file may hold, in the order of the help.
-pub static SETTINGS: [&Setting; 14] = [
+pub static SETTINGS: [&Setting; 26] = [
     &ADDR,
     &DATA_DIR,
     &DATABASE_URL,
+    &ROLE_PREFIX,
     &POSTGRES_BIN,
     &DEMO_MEMBERS,
     &MATCH_WORKERS,
@@ -191,6 +315,17 @@ pub static SETTINGS: [&Setting; 14] = [
     &EMBEDDINGS_MODEL,
     &EMBEDDINGS_KEY,
     &EMBEDDINGS_DIMENSION,
+    &SECRET,
+    &JWT_KEYS,
+    &JWT_AUDIENCE,
+    &OPENID_PROVIDERS,
+    &PUBLIC_URL,
+    &CORS_ORIGINS,
+    &SMTP_URL,
+    &MAIL_FROM,
+    &PROXIES,
+    &MEMBER_LIMIT,
+    &ADDRESS_LIMIT,
     &LOG,
     &LOG_FORMAT,
 ];

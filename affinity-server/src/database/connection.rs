@@ -4,7 +4,9 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::binaries::MAJOR_MIN;
+use super::migrations::migrate;
 use super::{DatabaseError, EmbeddedPostgres};
+use crate::auth::RolePrefix;
 use crate::config::DatabaseConfig;
 
 /// Connections the pool may open; the embedded cluster takes 100.
@@ -21,11 +23,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// ```no_run
 /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
 /// use affinity_server::config::Invocation;
-/// use affinity_server::database::{Database, migrate};
+/// use affinity_server::database::Database;
 ///
 /// let config = Invocation::from_environment()?.config;
 /// let database = Database::start(&config.database).await?;
-/// migrate(database.pool()).await?;
+/// database.migrate().await?;
 /// let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
 ///     .fetch_one(database.pool())
 ///     .await?;
@@ -38,13 +40,14 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Database {
     pool: PgPool,
     place: String,
+    role_prefix: RolePrefix,
     embedded: Option<EmbeddedPostgres>,
 }
 
 impl Database {
     /// Connects to `DATABASE_URL`, or starts the embedded cluster when there is none.
     ///
-    /// Every connection's time zone is UTC. Migrates nothing: see [`migrate`](super::migrate).
+    /// Every connection's time zone is UTC. Migrates nothing: see [`migrate`](Self::migrate).
     ///
     /// # Errors
     /// When the database cannot be connected to or is older than PostgreSQL 15, and what
@@ -71,9 +74,17 @@ impl Database {
             .connect_with(options)
             .await
             .map_err(|source| DatabaseError::Connect { place: place.clone(), source })?;
-        let database = Self { pool, place, embedded };
+        let database = Self { pool, place, role_prefix: config.role_prefix.clone(), embedded };
         database.require_supported_version().await?;
         Ok(database)
+    }
+
+    /// Makes what the database lacks: roles, tables, rules. Returns how many migrations it applied.
+    ///
+    /// # Errors
+    /// As [`migrate`](super::migrate).
+    pub async fn migrate(&self) -> Result<usize, DatabaseError> {
+        migrate(&self.pool, &self.role_prefix).await
     }
 
     /// The connections.

@@ -130,6 +130,27 @@ pub enum DatabaseError {
         /// Its version, as it reports it.
         version: String,
     },
+    /// The database's user may neither make the roles that callers run as nor take them.
+    RolesRefused {
+        /// The user, quoted.
+        user: String,
+        /// The roles, all of them.
+        roles: Vec<String>,
+        /// What the database answered.
+        source: sqlx::Error,
+    },
+    /// A role that callers run as is superuser or passes row-level security by.
+    PrivilegedRole {
+        /// The role.
+        role: String,
+    },
+    /// The database's policies are for roles with another prefix.
+    OtherRolePrefix {
+        /// Theirs.
+        of_database: String,
+        /// The configured one.
+        got: String,
+    },
     /// A migration failed, or the database was migrated by another build.
     Migration {
         /// The migration that failed, or `None` when the check before them did.
@@ -238,6 +259,22 @@ impl fmt::Display for DatabaseError {
             Self::TooOld { place, version } => {
                 write!(f, "the database {place} runs PostgreSQL {version}, expected 15 or newer")
             }
+            Self::RolesRefused { user, roles, .. } => {
+                write!(
+                    f,
+                    "the database user {user} may not make or take the roles that callers run as; let an administrator run:"
+                )?;
+                roles.iter().try_for_each(|role| write!(f, " CREATE ROLE {role};"))?;
+                write!(f, " GRANT {} TO {user}; (without those that exist)", roles.join(", "))
+            }
+            Self::PrivilegedRole { role } => write!(
+                f,
+                "the database role \"{role}\" passes row-level security by; take SUPERUSER and BYPASSRLS from it, or choose another role-prefix"
+            ),
+            Self::OtherRolePrefix { of_database, got } => write!(
+                f,
+                "the database was set up for roles with the prefix \"{of_database}\", and role-prefix is \"{got}\""
+            ),
             Self::Migration { version: Some(version), .. } => write!(f, "migration {version:04} failed"),
             Self::Migration { version: None, .. } => {
                 write!(f, "the database does not fit this build's migrations")
@@ -254,9 +291,10 @@ impl std::error::Error for DatabaseError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::File { source, .. } => Some(source),
-            Self::WrongUrl { source } | Self::Connect { source, .. } | Self::Statement { source } => {
-                Some(source)
-            }
+            Self::WrongUrl { source }
+            | Self::Connect { source, .. }
+            | Self::RolesRefused { source, .. }
+            | Self::Statement { source } => Some(source),
             Self::Migration { source, .. } => Some(source),
             _ => None,
         }

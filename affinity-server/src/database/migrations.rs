@@ -5,6 +5,8 @@ use sqlx::PgPool;
 use sqlx::migrate::{Migrate, Migrator};
 
 use super::DatabaseError;
+use super::roles::{make_roles, require_prefix};
+use crate::auth::RolePrefix;
 use crate::observability::Progress;
 
 /// Every migration, in order, as built into this binary: the mechanisms first, then each platform.
@@ -18,14 +20,15 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
 /// make, the default search path would find another table after the first of them than before it.
 const APPLIED_TABLE: &str = "public._sqlx_migrations";
 
-/// Applies the migrations that `pool`'s database lacks, each in its own transaction, and returns how many.
+/// Makes the roles that callers run as, named with `prefix`, then applies the migrations that `pool`'s database lacks,
+/// each in its own transaction, and returns how many.
 ///
 /// Safe to call from several servers at once: one migrates, the others wait and find nothing to do.
 ///
 /// # Errors
-/// When a migration fails (the earlier ones stay), or when the database was migrated by a build whose
-/// migrations differ from this one's.
-pub async fn migrate(pool: &PgPool) -> Result<usize, DatabaseError> {
+/// When the roles cannot be made or are not those the database was migrated with, when a migration fails (the earlier
+/// ones stay), or when the database was migrated by a build whose migrations differ from this one's.
+pub async fn migrate(pool: &PgPool, prefix: &RolePrefix) -> Result<usize, DatabaseError> {
     let before = |source| DatabaseError::Migration { version: None, source };
     let statement = |source| DatabaseError::Statement { source };
     // Taken out of the pool and closed: a failure must not leave the lock with a connection that lives on.
@@ -36,6 +39,7 @@ pub async fn migrate(pool: &PgPool) -> Result<usize, DatabaseError> {
         .execute(&mut connection)
         .await
         .map_err(statement)?;
+    make_roles(&mut connection, prefix).await?;
     connection.lock().await.map_err(before)?;
     connection.ensure_migrations_table(APPLIED_TABLE).await.map_err(before)?;
     let applied: HashSet<i64> = connection
@@ -65,6 +69,7 @@ pub async fn migrate(pool: &PgPool) -> Result<usize, DatabaseError> {
     }
     // Also compares what was applied before with what this build holds.
     MIGRATIONS.run(&mut connection).await.map_err(before)?;
+    require_prefix(&mut connection, prefix).await?;
     sqlx::Connection::close(connection).await.map_err(statement)?;
     Ok(pending.len())
 }

@@ -13,6 +13,7 @@ mod initialize; // the first start
 mod lock_file; // what a running postmaster says about itself
 mod supervisor; // the thread that owns the postmaster
 mod embedded; // all of the above, in order
+mod roles; // what the database knows callers as
 mod migrations;
 mod connection; // the pool, whatever is behind it
 

@@ -1,10 +1,11 @@
 //! One client per policy: resolve, check, connect to what was checked, read a bounded answer.
 
 use super::address::is_public;
+use super::download::Download;
 use super::error::EgressError;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RANGE, RETRY_AFTER};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -82,15 +83,32 @@ impl Egress {
     /// # Errors
     /// [`EgressError::Client`] when TLS cannot be set up.
     pub fn new(allow: Allow, timeout: Duration) -> Result<Self, EgressError> {
+        Self::build(allow, timeout, |client| client.timeout(timeout))
+    }
+
+    /// A client for large answers, which may take any time as long as no silence lasts `silence_max`.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_downloads(allow: Allow, silence_max: Duration) -> Result<Self, EgressError> {
+        Self::build(allow, silence_max, |client| {
+            client.read_timeout(silence_max).connect_timeout(silence_max)
+        })
+    }
+
+    fn build(
+        allow: Allow,
+        timeout: Duration,
+        limit: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Self, EgressError> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             // An error means that the process has a provider already, which serves as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let client = reqwest::Client::builder()
+        let client = limit(reqwest::Client::builder())
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .timeout(timeout)
             .dns_resolver(Arc::new(CheckedResolver { allow: allow.clone() }))
             .user_agent(concat!("affinity/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -98,7 +116,7 @@ impl Egress {
         Ok(Self { client, allow, timeout })
     }
 
-    /// The time allowed for one whole exchange.
+    /// The time allowed for one whole exchange, or for a silence within a download.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -115,18 +133,63 @@ impl Egress {
         if let Some(value) = request.authorization {
             outgoing = outgoing.header(AUTHORIZATION, value);
         }
-        let mut incoming = outgoing.send().await.map_err(|error| self.name_failure(&host, error))?;
+        let incoming = outgoing.send().await.map_err(|error| self.name_failure(&host, error))?;
         let status = incoming.status().as_u16();
         let retry_after =
             incoming.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(wait_of);
+        let body = self.read(incoming, &host, request.response_bytes_max).await?;
+        Ok(EgressResponse { status, retry_after, body })
+    }
+
+    /// Sends a request of any kind; an answer of any status is `Ok`.
+    ///
+    /// # Errors
+    /// As [`Egress::post_json`]; [`EgressError::UnsupportedUrl`] also for what is no URL.
+    pub async fn exchange(
+        &self,
+        request: axum::http::Request<Vec<u8>>,
+        response_bytes_max: usize,
+    ) -> Result<axum::http::Response<Vec<u8>>, EgressError> {
+        let outgoing = reqwest::Request::try_from(request)
+            .map_err(|_| EgressError::UnsupportedUrl { scheme: String::new() })?;
+        let host = self.checked_host(outgoing.url())?;
+        let incoming =
+            self.client.execute(outgoing).await.map_err(|error| self.name_failure(&host, error))?;
+        let mut answer = axum::http::Response::new(Vec::new());
+        (*answer.status_mut(), *answer.headers_mut()) = (incoming.status(), incoming.headers().clone());
+        *answer.body_mut() = self.read(incoming, &host, response_bytes_max).await?;
+        Ok(answer)
+    }
+
+    async fn read(
+        &self,
+        mut incoming: reqwest::Response,
+        host: &str,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, EgressError> {
         let mut body = Vec::new();
-        while let Some(chunk) = incoming.chunk().await.map_err(|error| self.name_failure(&host, error))? {
-            if body.len() + chunk.len() > request.response_bytes_max {
-                return Err(EgressError::ResponseTooLarge { host, bytes_max: request.response_bytes_max });
+        while let Some(chunk) = incoming.chunk().await.map_err(|error| self.name_failure(host, error))? {
+            if body.len() + chunk.len() > bytes_max {
+                return Err(EgressError::ResponseTooLarge { host: host.to_owned(), bytes_max });
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(EgressResponse { status, retry_after, body })
+        Ok(body)
+    }
+
+    /// Begins to get `url`, from its byte `from` if the other side can; an answer of any status is `Ok`, a redirect
+    /// is not followed.
+    ///
+    /// # Errors
+    /// An [`EgressError`] when the address is refused, or the connection breaks.
+    pub async fn download(&self, url: &Url, from: u64) -> Result<Download, EgressError> {
+        let host = self.checked_host(url)?;
+        let mut outgoing = self.client.get(url.clone());
+        if from > 0 {
+            outgoing = outgoing.header(RANGE, format!("bytes={from}-"));
+        }
+        let incoming = outgoing.send().await.map_err(|error| self.name_failure(&host, error))?;
+        Ok(Download::new(self.clone(), host, incoming))
     }
 
     /// An address written as a number never reaches the resolver, so it is checked here.
@@ -145,7 +208,7 @@ impl Egress {
         }
     }
 
-    fn name_failure(&self, host: &str, error: reqwest::Error) -> EgressError {
+    pub(super) fn name_failure(&self, host: &str, error: reqwest::Error) -> EgressError {
         let host = host.to_owned();
         let mut cause = std::error::Error::source(&error);
         while let Some(inner) = cause {

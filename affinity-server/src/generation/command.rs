@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::GenerationError;
 use super::world::World;
 use crate::config::Config;
-use crate::database::{Database, migrate};
+use crate::database::Database;
 use crate::observability::Progress;
 use crate::platform::Platform;
 
@@ -64,7 +64,7 @@ async fn fill(
     members: u64,
     seed: u64,
 ) -> Result<(), GenerationError> {
-    migrate(database.pool()).await?;
+    database.migrate().await?;
     let progress = Progress::steps("Filling tables", world.tables().count() as u64);
     let mut connection = database.pool().acquire().await?;
     let row_count = world.load_into(&mut connection, members, seed, |_| progress.advance(1)).await?;

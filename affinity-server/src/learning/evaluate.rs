@@ -10,8 +10,8 @@ use super::measure::{Measured, measure};
 use super::output::{deliver, not_replayed, screen};
 use super::past::Past;
 use crate::config::Config;
-use crate::database::{Database, migrate};
-use crate::hosting::{embedder, live_parts};
+use crate::database::Database;
+use crate::hosting::parts_to_read;
 use crate::matchers::{MatcherName, find_platform};
 use crate::platform::Platform;
 
@@ -55,9 +55,8 @@ pub(super) async fn read_past(
     database: &Database,
     matcher: &MatcherName,
 ) -> anyhow::Result<Past> {
-    migrate(database.pool()).await?;
-    let embedder = std::sync::Arc::new(embedder(&config.embeddings)?);
-    let parts = live_parts(platform, database.pool(), &embedder, &config.data_dir).await?;
+    database.migrate().await?;
+    let parts = parts_to_read(config, platform, database.pool()).await?;
     Past::read(database.pool(), platform, parts, matcher).await
 }
 

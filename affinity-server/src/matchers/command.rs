@@ -6,7 +6,7 @@ use super::declared::Declared;
 use super::error::{MatcherName, MatchersError};
 use super::versions::{MatcherVersion, Versions};
 use crate::config::Config;
-use crate::database::{Database, migrate};
+use crate::database::Database;
 use crate::platform::Platform;
 
 impl FromStr for MatcherName {
@@ -96,7 +96,7 @@ fn line(version: &MatcherVersion) -> String {
 async fn open(config: &Config, name: &MatcherName) -> anyhow::Result<(Database, Versions)> {
     let platform = find_platform(config, name)?;
     let database = Database::start(&config.database).await?;
-    migrate(database.pool()).await?;
+    database.migrate().await?;
     let versions = Versions::new(database.pool().clone());
     let files = Declared::new(&platform, 1, platform.matchers())?;
     versions.served(&name.platform, platform.matchers(), &files.matchers).await?;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use affinity_core::{Answer, Explanation, WhyNot};
+use affinity_core::{Explanation, WhyNot};
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -11,6 +12,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::feedback::Recorded;
+use super::kept::Found;
 use super::service::Matching;
 use super::wire::{AssignBody, FeedbackBody, MatchBody, MatchParams};
 use crate::problem::{JsonBody, PathParts, Problem, QueryString};
@@ -38,8 +40,10 @@ async fn recommend(
     State(matching): State<Arc<Matching>>,
     PathParts((platform, matcher, id)): PathParts<(String, String, String)>,
     QueryString(params): QueryString<MatchParams>,
-) -> Result<Json<Answer>, Problem> {
-    matching.recommend(&platform, &matcher, &id, &params).await.map(Json)
+) -> Result<Response, Problem> {
+    let Found { body, was_kept } = matching.recommend_kept(&platform, &matcher, &id, params).await?;
+    let kept = if was_kept { "hit" } else { "miss" };
+    Ok(([(CONTENT_TYPE.as_str(), "application/json"), ("affinity-cache", kept)], body).into_response())
 }
 
 async fn recommend_for(

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use affinity_server::auth::RolePrefix;
 use affinity_server::config::{DatabaseConfig, PostgresPrograms};
 use affinity_server::database::{EmbeddedPostgres, migrate};
 use sqlx::postgres::PgPoolOptions;
@@ -24,12 +25,21 @@ pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_affinity-server");
 ///
 /// `name` starts the database's name, to be recognized in logs: lower case letters, digits and underscores.
 pub(crate) async fn database(name: &str) -> PgPool {
+    copy_of("affinity", name).await
+}
+
+/// A new database without anything of ours.
+pub(crate) async fn empty_database(name: &str) -> PgPool {
+    copy_of("template1", name).await
+}
+
+async fn copy_of(original: &str, name: &str) -> PgPool {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')), "{name}");
     let template = shared().options();
     let mut admin = PgConnection::connect_with(&template.clone().database("postgres")).await.unwrap();
     let database = format!("{}_{}", &name[..name.len().min(50)], COUNT.fetch_add(1, Ordering::Relaxed));
-    let statement = format!("CREATE DATABASE {database} TEMPLATE affinity");
+    let statement = format!("CREATE DATABASE {database} TEMPLATE {original}");
     sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.unwrap();
     admin.close().await.unwrap();
     PgPoolOptions::new().max_connections(5).connect_with(template.clone().database(&database)).await.unwrap()
@@ -55,7 +65,7 @@ async fn start() -> EmbeddedPostgres {
     remove_after_this_process(&data_dir);
     let cluster = EmbeddedPostgres::start(&database_config(data_dir)).await.unwrap();
     let pool = PgPoolOptions::new().max_connections(1).connect_with(cluster.options().clone()).await.unwrap();
-    migrate(&pool).await.unwrap();
+    migrate(&pool, &RolePrefix::default()).await.unwrap();
     pool.close().await;
     cluster
 }
@@ -64,6 +74,7 @@ async fn start() -> EmbeddedPostgres {
 pub(crate) fn database_config(data_dir: PathBuf) -> DatabaseConfig {
     DatabaseConfig {
         url: None,
+        role_prefix: RolePrefix::default(),
         programs: PostgresPrograms::Search,
         data_dir,
         launcher: PathBuf::from(SERVER),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use affinity_server::auth::RolePrefix;
 use affinity_server::config::PostgresPrograms;
 use affinity_server::database::{Database, DatabaseError, EmbeddedPostgres, migrate};
 use nix::sys::signal::Signal;
@@ -339,12 +340,12 @@ async fn database_url_is_used_as_it_is_and_nothing_is_started() {
 #[tokio::test]
 async fn database_migrated_by_another_build_is_refused() {
     let pool = cluster::database("foreign_migration").await;
-    assert_eq!(migrate(&pool).await.unwrap(), 0);
+    assert_eq!(migrate(&pool, &RolePrefix::default()).await.unwrap(), 0);
     sqlx::raw_sql("INSERT INTO _sqlx_migrations VALUES (999999, 'of the future', now(), true, '\\x00', 0)")
         .execute(&pool)
         .await
         .unwrap();
-    let refused = migrate(&pool).await.unwrap_err();
+    let refused = migrate(&pool, &RolePrefix::default()).await.unwrap_err();
     assert!(matches!(refused, DatabaseError::Migration { version: None, .. }), "{refused:?}");
 }
 
@@ -357,7 +358,7 @@ async fn role_named_like_a_schema_finds_what_was_migrated() {
         .unwrap();
     let options = pool.connect_options().as_ref().clone().username("affinity");
     let pool = sqlx::PgPool::connect_with(options).await.unwrap();
-    assert_eq!(migrate(&pool).await.unwrap(), 0);
+    assert_eq!(migrate(&pool, &RolePrefix::default()).await.unwrap(), 0);
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_class WHERE relname = '_sqlx_migrations'")
         .fetch_one(&pool)
         .await

@@ -38,6 +38,13 @@ pub(crate) fn command(data_dir: &Path) -> Command {
 
 /// The same with a demo world of so many members.
 pub(crate) fn command_with_demo(data_dir: &Path, members: u32) -> Command {
+    let mut command = command_at(data_dir, "127.0.0.1:0");
+    command.args(["--demo-members", &members.to_string()]);
+    command
+}
+
+/// The program with `data_dir` and this address, and nothing of this process's own configuration.
+pub(crate) fn command_at(data_dir: &Path, addr: &str) -> Command {
     let mut command = Command::new(SERVER);
     for variable in std::env::vars_os().map(|(name, _)| name) {
         let name = variable.to_string_lossy();
@@ -45,12 +52,7 @@ pub(crate) fn command_with_demo(data_dir: &Path, members: u32) -> Command {
             command.env_remove(&variable);
         }
     }
-    command.arg("--data-dir").arg(data_dir).args([
-        "--addr",
-        "127.0.0.1:0",
-        "--demo-members",
-        &members.to_string(),
-    ]);
+    command.arg("--data-dir").arg(data_dir).args(["--addr", addr]);
     command
 }
 
