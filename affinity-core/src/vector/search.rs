@@ -130,7 +130,8 @@ impl Space {
             let Some(Some(page)) = self.pages().get(page_idx) else { continue };
             // From another slot each time: nodes that came together are often alike.
             let above = page.present() & (u64::MAX << (place * 29 % PAGE_SLOTS));
-            let slot = if above == 0 { page.present() } else { above }.trailing_zeros() as usize;
+            let from = if above == 0 { page.present() } else { above };
+            let slot = from.trailing_zeros() as usize;
             allowed += usize::from(self.is_allowed(page_idx * PAGE_SLOTS + slot, scan));
         }
         allowed
