@@ -78,8 +78,8 @@ enum SlotChange {
 /// ```
 /// use affinity_core::vector::{Codes, Kernel, Metric, NewVector, Scan, Space, SpaceParams, VectorChange};
 ///
-/// let exact_max = SpaceParams::EXACT_MAX;
-/// let params = SpaceParams { name: "profile".into(), dimension: 2, metric: Metric::Cosine, exact_max, codes: Codes::None };
+/// let (name, metric, exact_max) = ("profile".into(), Metric::Cosine, SpaceParams::EXACT_MAX);
+/// let params = SpaceParams { name, dimension: 2, metric, exact_max, codes: Codes::None };
 /// let vectors = [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]];
 /// let changes = vectors.iter().enumerate().map(|(node, components)| VectorChange {
 ///     node,
