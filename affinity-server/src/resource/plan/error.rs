@@ -31,6 +31,8 @@ pub enum PlanError {
     UnknownColumn {
         /// The relation.
         relation: String,
+        /// In how many others it is embedded.
+        depth: usize,
         /// The column.
         column: String,
         /// The name most like it.
@@ -145,8 +147,12 @@ impl fmt::Display for PlanError {
                 write!(f, "Could not find the table '{schema}.{table}' in the schema cache")
             }
             Self::UnknownSchema { schema, .. } => write!(f, "Invalid schema: {schema}"),
-            Self::UnknownColumn { relation, column, .. } => {
+            Self::UnknownColumn { relation, depth: 0, column, .. } => {
                 write!(f, "column {relation}.{column} does not exist")
+            }
+            // PostgREST calls an embedded relation so.
+            Self::UnknownColumn { relation, depth, column, .. } => {
+                write!(f, "column {relation}_{depth}.{column} does not exist")
             }
             Self::UnknownBodyColumn { relation, column, .. } => {
                 write!(f, "Could not find the '{column}' column of '{relation}' in the schema cache")
@@ -188,6 +194,15 @@ impl fmt::Display for PlanError {
 impl std::error::Error for PlanError {}
 
 impl PlanError {
+    /// The same, of a relation that is embedded in one more.
+    #[must_use]
+    pub(super) fn embedded(mut self) -> Self {
+        if let Self::UnknownColumn { depth, .. } = &mut self {
+            *depth += 1;
+        }
+        self
+    }
+
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         let bad = StatusCode::BAD_REQUEST;
         match self {
@@ -284,7 +299,6 @@ impl PlanError {
                  resolved"
                     .to_owned(),
             ),
-            Self::EmbeddedTwice { embed, .. } => Some(format!("Give each an alias: alias:{embed}(...)")),
             Self::NotEmbedded { relation } => {
                 Some(format!("Verify that '{relation}' is included in the 'select' query parameter."))
             }

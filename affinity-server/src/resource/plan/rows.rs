@@ -92,7 +92,8 @@ impl<'a> Planner<'a> {
             LinkVia::Function { schema } => Source::OfRow { schema: schema.clone(), name: link.name.clone() },
             LinkVia::Columns { .. } | LinkVia::Junction { .. } => self.source(link.to),
         };
-        let mut inner = self.rows(self.table(link.to), source, &embedding.query)?;
+        let inner = self.rows(self.table(link.to), source, &embedding.query);
+        let mut inner = inner.map_err(PlanError::embedded)?;
         let is_spread = embedding.kind == EmbedKind::Spread;
         let place = rows.embeds.len();
         if is_spread {
