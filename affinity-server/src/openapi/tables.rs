@@ -224,6 +224,8 @@ impl Table<'_> {
         json!({
             "description": "Rows: an array, or with `Accept: application/vnd.pgrst.object+json` the only one.",
             "headers": {
+                "ETag": { "description": "The version of the answer, or of its only row.", "schema": { "type": "string" } },
+                "Link": { "description": "The next page, as `rel=\"next\"`.", "schema": { "type": "string" } },
                 "Content-Range": { "description": "First and last row, and how many there are: `0-9/42`.", "schema": { "type": "string" } },
             },
             "content": {
@@ -282,7 +284,7 @@ impl Table<'_> {
     }
 
     fn read_operation(&self) -> Value {
-        let shared = ["order", "limit", "offset", "and", "or", "range", "count"];
+        let shared = ["order", "limit", "offset", "after", "and", "or", "range", "count", "if_none_match"];
         let responses = with_problems(json!({
             "200": self.rows_reference(),
             "206": self.rows_reference(),
@@ -301,7 +303,9 @@ impl Table<'_> {
             "on_conflict",
             "The unique columns by which rows are found that are there already.",
         ));
-        let responses = with_problems(json!({ "200": self.rows_reference(), "201": self.inserted() }));
+        let responses = with_problems(
+            json!({ "200": self.rows_reference(), "201": self.inserted(), "207": { "$ref": "#/components/responses/RestOutcomes" } }),
+        );
         let mut operation = self.operation("insert", format!("Insert into {name}"), parameters, responses);
         let row = json!({ "$ref": format!("#/components/schemas/{}.-insert", self.key()) });
         operation["requestBody"] = json!({
@@ -357,7 +361,8 @@ impl Table<'_> {
         let responses =
             with_problems(json!({ "200": self.rows_reference(), "204": { "description": "Done." } }));
         let name = self.relation.name.name();
-        let parameters = self.parameters(&["and", "or", "return"], Filters::Given);
+        let parameters =
+            self.parameters(&["and", "or", "return", "if_match", "idempotency_key"], Filters::Given);
         let summary = format!("Change rows of {name} that the filters choose");
         let mut operation = self.operation("update", summary, parameters, responses);
         let schema = json!({ "$ref": format!("#/components/schemas/{}.-update", self.key()) });
@@ -370,7 +375,8 @@ impl Table<'_> {
         let responses =
             with_problems(json!({ "200": self.rows_reference(), "204": { "description": "Done." } }));
         let name = self.relation.name.name();
-        let parameters = self.parameters(&["and", "or", "return"], Filters::Given);
+        let parameters =
+            self.parameters(&["and", "or", "return", "if_match", "idempotency_key"], Filters::Given);
         self.operation(
             "delete",
             format!("Delete rows of {name} that the filters choose"),

@@ -36,6 +36,7 @@ mod learning;
 mod matching;
 #[cfg(feature = "local-embeddings")]
 mod model_switch;
+mod matching_access;
 mod auth_world;
 mod auth_callers;
 mod auth_admission;

@@ -481,7 +481,7 @@ async fn visibility_of_a_profile_decides_its_audience() {
         ("Mei Lin", vec![principal("member", "a3")]),
         (
             "Omar Haddad",
-            vec![principal("member", "a2"), principal("partnership", "b1"), principal("partnership", "b2")],
+            vec![principal("member", "a2"), principal("partner", "b1"), principal("partner", "b2")],
         ),
         ("Sarah Bennett", vec!["everyone".to_owned()]),
     ];
@@ -499,7 +499,7 @@ async fn visibility_of_a_profile_decides_its_audience() {
         after,
         [
             ("Mei Lin".to_owned(), vec!["members".to_owned()]),
-            ("Omar Haddad".to_owned(), vec![principal("member", "a2"), principal("partnership", "b1")]),
+            ("Omar Haddad".to_owned(), vec![principal("member", "a2"), principal("partner", "b1")]),
         ]
     );
     // Left before the end: no longer partners, so not excluded from each other's lists either.
