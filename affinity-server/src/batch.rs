@@ -3,14 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use affinity_core::{Answer, Engine, Key, Query, QueryError, Scratch, Unobserved};
 use rayon::prelude::*;
 
 use crate::config::Config;
 use crate::database::Database;
-use crate::hosting::{embedder, live_parts};
+use crate::hosting::parts_to_read;
 use crate::matchers::{MatcherName, find_platform};
 use crate::matching::{node_viewer, this_second};
 use crate::observability::Progress;
@@ -41,8 +40,7 @@ pub async fn recommend_all(config: &Config, options: RecommendOptions) -> anyhow
     let database = Database::start(&config.database).await?;
     let engine = async {
         database.migrate().await?;
-        let embedder = Arc::new(embedder(&config.embeddings)?);
-        let parts = live_parts(&platform, database.pool(), &embedder, &config.data_dir).await?;
+        let parts = parts_to_read(config, &platform, database.pool()).await?;
         anyhow::Ok(LiveEngine::read_once(parts).await?)
     };
     let engine = engine.await;

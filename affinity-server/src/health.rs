@@ -9,9 +9,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde_json::{Map, Value, json};
 
+use crate::catalog::CatalogHandle;
 use crate::matching::Matching;
 use crate::observability::MetricsHandle;
 
@@ -26,9 +27,12 @@ pub fn routes(metrics: MetricsHandle) -> Router<Arc<Matching>> {
     )
 }
 
-async fn ready(State(matching): State<Arc<Matching>>) -> Response {
+async fn ready(
+    State(matching): State<Arc<Matching>>,
+    Extension(catalog): Extension<CatalogHandle>,
+) -> Response {
     let mut platforms = Map::new();
-    let mut is_ready = true;
+    let mut is_ready = catalog.error().is_none();
     for (name, hosted) in matching.platforms() {
         let engine = hosted.engine();
         let mut report = json!({ "engine_version": engine.version(), "counts": engine.counts() });
@@ -41,7 +45,27 @@ async fn ready(State(matching): State<Arc<Matching>>) -> Response {
         platforms.insert(name.clone(), report);
     }
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": is_ready, "platforms": Value::Object(platforms) }))).into_response()
+    let report = json!({
+        "ready": is_ready,
+        "platforms": Value::Object(platforms),
+        "tables": tables(&catalog),
+        "catalog_error": catalog.error(),
+    });
+    (status, Json(report)).into_response()
+}
+
+/// By platform: how many tables are served, and which are not, with the reason.
+fn tables(catalog: &CatalogHandle) -> Value {
+    let catalog = catalog.load();
+    let report = catalog.platforms.iter().map(|(name, platform)| {
+        let refused = platform.refused.iter().map(|refused| {
+            let name = format!("{}.{}", refused.schema.name(), refused.name.name());
+            (name, json!(refused.reason))
+        });
+        let refused: Map<String, Value> = refused.collect();
+        (name.clone(), json!({ "served": platform.relations.len(), "refused": refused }))
+    });
+    Value::Object(report.collect())
 }
 
 /// Middleware that measures every request by its route, not by its address: ids must not become labels.

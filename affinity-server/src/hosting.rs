@@ -7,15 +7,15 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use crate::config::{Config, EmbeddingsConfig};
-use crate::embedding::{
-    BuiltinEmbedder, Embedder, EmbeddingError, HttpEmbedder, HttpEmbedderParams, LocalEmbedder,
-};
+#[cfg(feature = "local-embeddings")]
+use crate::embedding::LocalEmbedder;
+use crate::embedding::{BuiltinEmbedder, Embedder, EmbeddingError, HttpEmbedder, HttpEmbedderParams};
 use crate::generation::{GenerationError, World};
 use crate::matchers::{self, Declared, MatchersError};
 use crate::matching::{Hosted, Platforms};
 use crate::observability::Progress;
 use crate::platform::{Platform, PlatformError};
-use crate::projection::{LiveEngine, LiveParts, LiveSettings, ProjectionError};
+use crate::projection::{LiveEngine, LiveParts, LiveSettings, ProjectionError, ServingModel};
 
 /// The seed of the demo data: every fresh installation shows the same world.
 const DEMO_SEED: u64 = 1;
@@ -85,15 +85,10 @@ impl std::error::Error for HostingError {
 /// [`HostingError::Embedding`] when its settings cannot be used.
 pub fn embedder(config: &EmbeddingsConfig) -> Result<Embedder, HostingError> {
     let Some(url) = &config.url else {
-        let Some(folder) = &config.folder else {
-            tracing::info!(
-                "texts are compared by their words: set AFFINITY_EMBEDDINGS_MODEL to the folder of a sentence \
-                 transformer, such as all-MiniLM-L6-v2, to compare them by meaning"
-            );
-            return Ok(Embedder::Builtin(BuiltinEmbedder::default()));
+        return match &config.folder {
+            Some(folder) => local(folder).map_err(|source| HostingError::Embedding { source }),
+            None => Ok(Embedder::Builtin(BuiltinEmbedder::default())),
         };
-        let opened = LocalEmbedder::open(folder).map_err(|source| HostingError::Embedding { source })?;
-        return Ok(Embedder::Local(opened));
     };
     let key = config.key.as_ref().map(|key| key.expose().to_string());
     let params = HttpEmbedderParams {
@@ -101,6 +96,16 @@ pub fn embedder(config: &EmbeddingsConfig) -> Result<Embedder, HostingError> {
         ..HttpEmbedderParams::standard(url.as_str(), &config.model, config.dimension)
     };
     HttpEmbedder::new(params).map(Embedder::Http).map_err(|source| HostingError::Embedding { source })
+}
+
+#[cfg(feature = "local-embeddings")]
+fn local(folder: &Path) -> Result<Embedder, EmbeddingError> {
+    LocalEmbedder::open(folder).map(Embedder::Local)
+}
+
+#[cfg(not(feature = "local-embeddings"))]
+fn local(folder: &Path) -> Result<Embedder, EmbeddingError> {
+    Err(EmbeddingError::NotBuilt { folder: folder.to_owned() })
 }
 
 /// The live engine of every platform that comes with the server.
@@ -174,17 +179,62 @@ pub async fn live_parts(
     })
 }
 
+/// As [`live_parts`], for work that ends: by the model that answers come from now, so that it finds what a server
+/// would say and embeds nothing twice; by the configured one for a platform that never ran.
+///
+/// # Errors
+/// As [`embedder`] and [`live_parts`], or [`HostingError::Projection`] when the database cannot be asked.
+pub async fn parts_to_read(
+    config: &Config,
+    platform: &Platform,
+    pool: &PgPool,
+) -> Result<LiveParts, HostingError> {
+    let configured = Arc::new(embedder(&config.embeddings)?);
+    let serving = serving_embedder(platform, pool, &configured).await?.unwrap_or(configured);
+    live_parts(platform, pool, &serving, &config.data_dir).await
+}
+
+/// What goes with the vectors that answers come from: `configured` where it made them, else what stands in for the
+/// model that did. `None` for a platform that never ran.
+async fn serving_embedder(
+    platform: &Platform,
+    pool: &PgPool,
+    configured: &Arc<Embedder>,
+) -> Result<Option<Arc<Embedder>>, HostingError> {
+    let recorded = ServingModel::recorded(pool, platform.name()).await.map_err(projecting(platform))?;
+    Ok(recorded.map(|ServingModel { model, dimension }| {
+        if model == configured.model() {
+            Arc::clone(configured)
+        } else {
+            Arc::new(Embedder::of_stored(&model, dimension))
+        }
+    }))
+}
+
+fn projecting(platform: &Platform) -> impl Fn(ProjectionError) -> HostingError {
+    |source| HostingError::Projection { platform: platform.name().to_string(), source }
+}
+
 async fn start(
     platform: &Platform,
     pool: &PgPool,
-    embedder: &Arc<Embedder>,
+    configured: &Arc<Embedder>,
     data_dir: &Path,
 ) -> Result<LiveEngine, HostingError> {
-    let parts = live_parts(platform, pool, embedder, data_dir).await?;
-    let live = LiveEngine::start(parts)
-        .await
-        .map_err(|source| HostingError::Projection { platform: platform.name().to_string(), source })?;
-    let watch = matchers::watch(pool.clone(), platform.clone(), embedder.dimension(), live.matcher_setter());
+    // Another model than the last run's, or a slow one on the first: answers come from what is there, or can be made
+    // at once, until the configured one has embedded every text.
+    let serving = serving_embedder(platform, pool, configured).await?;
+    let serving = serving.unwrap_or_else(|| Arc::new(Embedder::Builtin(BuiltinEmbedder::default())));
+    let parts = live_parts(platform, pool, &serving, data_dir).await?;
+    let mut live = LiveEngine::start(parts).await.map_err(projecting(platform))?;
+    let watch =
+        matchers::watch(pool.clone(), platform.clone(), configured.dimension(), live.matcher_setter());
     tokio::spawn(watch);
+    if serving.model() == configured.model() {
+        live.forget_other_models().await.map_err(projecting(platform))?;
+    } else {
+        let next = live_parts(platform, pool, configured, data_dir).await?;
+        live.switch_to(next).await.map_err(projecting(platform))?;
+    }
     Ok(live)
 }

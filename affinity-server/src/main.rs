@@ -6,6 +6,7 @@ use affinity_server::auth::init_admin;
 use affinity_server::batch::recommend_all;
 use affinity_server::config::{Invocation, InvocationError, Task};
 use affinity_server::database::{launcher, running_database_url};
+use affinity_server::embedding::{InstallParams, PublishedModel, install};
 use affinity_server::generation::generate;
 use affinity_server::learning::{evaluate, fit};
 use affinity_server::matchers::{activate, list_versions, rollback};
@@ -35,6 +36,13 @@ async fn run(invocation: Invocation) -> anyhow::Result<()> {
         Task::Generate(options) => {
             install_logging(&config.log)?;
             generate(&config, options).await?;
+        }
+        Task::InstallEmbeddings { endpoint } => {
+            install_logging(&config.log)?;
+            let params = InstallParams::standard(endpoint.as_deref())?;
+            let models = config.data_dir.join("models");
+            let folder = install(&PublishedModel::all_minilm_l6_v2(), &models, &params).await?;
+            println!("To use it, set\n  AFFINITY_EMBEDDINGS_MODEL={}", folder.display());
         }
         Task::InitAdmin(options) => {
             install_logging(&config.log)?;

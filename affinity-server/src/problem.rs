@@ -1,14 +1,17 @@
 //! Problem documents: the one form of every error that a client sees (RFC 9457).
 
+use std::borrow::Cow;
+
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// The media type of a problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -40,12 +43,16 @@ struct Document {
     title: &'static str,
     #[serde(serialize_with = "status_number")]
     status: StatusCode,
-    code: &'static str,
+    code: Cow<'static, str>,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<String>,
+    #[serde(flatten)]
+    rest: Option<RestFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
+    hint: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<BadPlace>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allowed: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,6 +61,22 @@ struct Document {
     got: Option<String>,
     #[serde(skip)]
     retry_after_seconds: Option<u64>,
+    #[serde(skip)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What PostgREST's clients read besides `code` and `hint`; present even when there is nothing to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct RestFacts {
+    message: String,
+    details: Value,
+}
+
+/// A place in the body, and what is wrong there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct BadPlace {
+    pointer: String,
+    detail: String,
 }
 
 fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -62,26 +85,54 @@ fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Re
 
 impl Problem {
     /// A problem with the facts every one has; `code` is snake case and never changes, `detail` is for people.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self(Box::new(Document {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status,
-            code,
+            code: code.into(),
             detail: detail.into(),
             instance: None,
+            rest: None,
             hint: None,
+            errors: Vec::new(),
             allowed: Vec::new(),
             expected: None,
             got: None,
             retry_after_seconds: None,
+            headers: Vec::new(),
         }))
+    }
+
+    /// A problem of the REST layer, which also carries what PostgREST's clients read: `code` is one of PostgREST's or
+    /// an SQLSTATE, `message` the same sentence as `detail`.
+    pub fn rest(status: StatusCode, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        let mut problem = Self::new(status, code, message);
+        problem.0.rest = Some(RestFacts { message: problem.0.detail.clone(), details: Value::Null });
+        problem.0.hint = Some(Value::Null);
+        problem
+    }
+
+    /// What PostgREST calls `details`, of a [`Problem::rest`].
+    #[must_use]
+    pub fn details(mut self, details: impl Into<Value>) -> Self {
+        if let Some(rest) = &mut self.0.rest {
+            rest.details = details.into();
+        }
+        self
+    }
+
+    /// Adds a place in the body, as a JSON pointer, and what is wrong there.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.0.errors.push(BadPlace { pointer: pointer.into(), detail: detail.into() });
+        self
     }
 
     /// What to try next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
+        self.0.hint = Some(Value::String(hint.into()));
         self
     }
 
@@ -113,14 +164,21 @@ impl Problem {
         self
     }
 
+    /// Sends a header with the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
     /// The name that programs compare.
-    pub fn code(&self) -> &'static str {
-        self.0.code
+    pub fn code(&self) -> &str {
+        &self.0.code
     }
 
     /// The sentence for people.
@@ -159,6 +217,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.0.retry_after_seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.headers_mut().extend(self.0.headers.iter().cloned());
         // Kept for layers that add to it or show it to people.
         response.extensions_mut().insert(self);
         response

@@ -1,6 +1,5 @@
 //! The life of the server: database up, migrated, requests answered, everything down in order.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -11,16 +10,18 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::auth::{
-    self, AdmissionError, Authority, AuthoritySettings, KeySet, KeySetError, MailError, Mailer, ServerSecret,
-    require_admission,
+    self, AdmissionError, AnonymousRole, Authority, AuthorityError, AuthoritySettings, KeySet, KeySetError,
+    MailError, Mailer, ServerSecret, require_admission,
 };
-use crate::catalog::CatalogError;
+use crate::catalog::{CatalogError, CatalogHandle, CatalogSettings, PlatformSettings};
 use crate::config::Config;
 use crate::database::{Database, DatabaseError};
+use crate::embedding::Embedder;
 use crate::hosting::{HostingError, embedder, host_platforms};
 use crate::matching::{Matching, ScoringPool};
 use crate::observability::{MetricsError, install_metrics};
-use crate::router::router;
+use crate::resource::{Rest, RestSettings};
+use crate::router::{Backend, router};
 
 /// Why the server ended before it was told to.
 #[derive(Debug)]
@@ -53,10 +54,10 @@ pub enum ServeError {
         /// What was met.
         source: MailError,
     },
-    /// The tables of people cannot be used.
-    Accounts {
+    /// Nobody can say who is asking.
+    Authority {
         /// What was met.
-        source: CatalogError,
+        source: AuthorityError,
     },
     /// A platform cannot be served.
     Hosting {
@@ -67,6 +68,11 @@ pub enum ServeError {
     Metrics {
         /// What was met.
         source: MetricsError,
+    },
+    /// The database's catalog cannot be read.
+    Catalog {
+        /// What was met.
+        source: CatalogError,
     },
     /// Signals cannot be waited for, or connections not accepted.
     System {
@@ -79,11 +85,12 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Database { source } => source.fmt(f),
+            Self::Catalog { source } => source.fmt(f),
             Self::Hosting { source } => source.fmt(f),
             Self::Metrics { source } => source.fmt(f),
             Self::Admission { source } => source.fmt(f),
             Self::Keys { source } => source.fmt(f),
-            Self::Accounts { source } => source.fmt(f),
+            Self::Authority { source } => source.fmt(f),
             Self::Mail { source } => source.fmt(f),
             Self::Bind { addr, .. } => {
                 write!(f, "cannot listen on {addr}; choose another with --addr or AFFINITY_ADDR")
@@ -97,11 +104,12 @@ impl std::error::Error for ServeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Database { source } => source.source(),
+            Self::Catalog { source } => source.source(),
             Self::Hosting { source } => source.source(),
             Self::Metrics { source } => source.source(),
             Self::Admission { source } => source.source(),
             Self::Keys { source } => source.source(),
-            Self::Accounts { source } => source.source(),
+            Self::Authority { source } => source.source(),
             Self::Mail { source } => source.source(),
             Self::Bind { source, .. } | Self::System { source } => Some(source),
         }
@@ -117,6 +125,12 @@ impl From<AdmissionError> for ServeError {
 impl From<HostingError> for ServeError {
     fn from(source: HostingError) -> Self {
         Self::Hosting { source }
+    }
+}
+
+impl From<CatalogError> for ServeError {
+    fn from(source: CatalogError) -> Self {
+        Self::Catalog { source }
     }
 }
 
@@ -165,16 +179,22 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     let addr = listener.local_addr().map_err(|source| ServeError::System { source })?;
     let metrics = install_metrics().map_err(|source| ServeError::Metrics { source })?;
     let embedder = Arc::new(embedder(&config.embeddings)?);
+    introduce_embedder(&embedder);
     let platforms = tokio::select! {
         () = stop.received() => return Ok(()),
         hosted = host_platforms(config, database.pool(), &embedder) => hosted?,
     };
+    let settings = CatalogSettings { platforms: config.platforms.clone() };
+    let catalog = CatalogHandle::start(database.pool().clone(), settings).await?;
     let matching = Arc::new(Matching::new(platforms, ScoringPool::new(&config.matching), embedder));
     let authority = Arc::new(authority(config, database, addr, secret).await?);
     let mailer = Mailer::new(config.auth.mail.clone()).map_err(|source| ServeError::Mail { source })?;
     let mail = tokio::spawn(auth::deliver(database.pool().clone(), mailer));
     introduce(addr, &matching, &authority).await;
-    let service = router(Arc::clone(&matching), authority, metrics);
+    let settings =
+        RestSettings { role_prefix: config.database.role_prefix.clone(), ..RestSettings::standard() };
+    let rest = Rest::new(database.pool().clone(), catalog.clone(), settings);
+    let service = router(Arc::clone(&matching), Some(Backend { authority, catalog, rest }), metrics);
     let served = axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move { stop.received().await })
         .await
@@ -184,6 +204,21 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
         hosted.1.stop().await;
     }
     served
+}
+
+/// Says how texts are compared, and what is lost without a model.
+fn introduce_embedder(embedder: &Embedder) {
+    match embedder {
+        Embedder::Builtin(_) => {
+            tracing::info!(
+                "texts are compared by their words and parts of words: what they mean in other words is lost"
+            );
+            tracing::info!(
+                "run \"affinity-server embeddings install\" for a model that knows meanings (91 MB)"
+            );
+        }
+        other => tracing::info!("texts are compared by the model {}", other.model()),
+    }
 }
 
 /// Who decides whom the server listens to; after the demo data is there, since that opens it to this machine.
@@ -204,11 +239,21 @@ async fn authority(
         trusted_origins: config.auth.cors_origins.clone(),
         proxies: config.auth.proxies.clone(),
         limits: config.auth.limits,
-        anonymous: BTreeMap::new(),
+        providers: config.auth.providers.clone(),
+        anonymous: config.platforms.iter().map(|(name, served)| (name.clone(), anonymous(served))).collect(),
     };
     Authority::start(database.pool().clone(), settings)
         .await
-        .map_err(|source| ServeError::Accounts { source })
+        .map_err(|source| ServeError::Authority { source })
+}
+
+/// As whom requests of a platform run that show nothing.
+fn anonymous(platform: &PlatformSettings) -> AnonymousRole {
+    match &platform.anonymous_role {
+        Some(role) => AnonymousRole::Named(role.clone()),
+        None if platform.allow_unguarded => AnonymousRole::Server,
+        None => AnonymousRole::Standard,
+    }
 }
 
 /// Says where the server is, what it holds, and what to try first.

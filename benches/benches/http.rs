@@ -68,7 +68,7 @@ fn http_benches(criterion: &mut Criterion) {
     let platforms = Platforms::from([(name, Hosted::Fixed(Arc::new(world.engine)))]);
     let embedder = Arc::new(Embedder::Builtin(BuiltinEmbedder::default()));
     let matching = Arc::new(Matching::new(platforms, ScoringPool::new(&config), embedder));
-    let service = router(matching, install_metrics().unwrap());
+    let service = router(matching, None, install_metrics().unwrap());
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let addr = listener.local_addr().unwrap();
     runtime.spawn(async move { axum::serve(listener, service).await });

@@ -89,7 +89,7 @@ impl Audience {
 }
 
 /// Who is asking: decides which nodes, edges and vectors take part in an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Viewer {
     /// The operator or the embedding application: sees everything.
     Operator,

@@ -11,7 +11,7 @@ const WINDOW_DEFAULT: usize = 100;
 const WINDOW_MAX: usize = 10_000;
 
 /// How the scores of both directions become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Combination {
     /// The harmonic mean: near the smaller of the two.

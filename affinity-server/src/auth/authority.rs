@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::caller::{Caller, RolePrefix, Standing};
 use super::jwt::JwtVerifier;
 use super::key_set::KeySet;
 use super::limits::{LimitSettings, Limits};
+use super::openid::{Provider, ProviderSettings};
 use super::password::Passwords;
 use super::permission::{Permission, Permissions};
 use super::presented::Presented;
@@ -21,6 +23,7 @@ use super::secret::ServerSecret;
 use super::token::Token;
 use super::visit::Visit;
 use crate::catalog::{AccountStatements, CatalogError, account_sql};
+use crate::egress::EgressError;
 use crate::problem::Problem;
 
 /// Seconds after which a session that is not used ends (TER-45).
@@ -65,8 +68,62 @@ pub struct AuthoritySettings {
     pub proxies: Vec<IpAddr>,
     /// How much anybody may ask.
     pub limits: LimitSettings,
+    /// By which people may sign in.
+    pub providers: Vec<ProviderSettings>,
     /// As whom anonymous requests run, where that is not the standard.
     pub anonymous: BTreeMap<String, AnonymousRole>,
+}
+
+/// Why nobody can say who is asking.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// The tables of people cannot be used.
+    Accounts {
+        /// What was met.
+        source: CatalogError,
+    },
+    /// Providers cannot be asked.
+    Egress {
+        /// What was met.
+        source: EgressError,
+    },
+}
+
+impl fmt::Display for AuthorityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accounts { .. } => f.write_str("the tables of people cannot be used"),
+            Self::Egress { .. } => f.write_str("providers cannot be asked who people are"),
+        }
+    }
+}
+
+impl std::error::Error for AuthorityError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Accounts { source } => Some(source),
+            Self::Egress { source } => Some(source),
+        }
+    }
+}
+
+impl From<CatalogError> for AuthorityError {
+    fn from(source: CatalogError) -> Self {
+        Self::Accounts { source }
+    }
+}
+
+impl From<sqlx::Error> for AuthorityError {
+    fn from(source: sqlx::Error) -> Self {
+        Self::Accounts { source: source.into() }
+    }
+}
+
+impl From<EgressError> for AuthorityError {
+    fn from(source: EgressError) -> Self {
+        Self::Egress { source }
+    }
 }
 
 /// Says who is asking: verifies what requests show.
@@ -76,6 +133,7 @@ pub struct Authority {
     pub(super) settings: AuthoritySettings,
     pub(super) passwords: Passwords,
     pub(super) limits: Limits,
+    pub(super) providers: Vec<Provider>,
     jwt: JwtVerifier,
     roles: RoleBook,
     platforms: BTreeMap<String, Platform>,
@@ -93,8 +151,8 @@ impl Authority {
     /// Reads which platforms have people, and which hold demo data.
     ///
     /// # Errors
-    /// [`CatalogError`] when the database does not answer, or a platform's row names tables that are not there.
-    pub async fn start(pool: PgPool, mut settings: AuthoritySettings) -> Result<Self, CatalogError> {
+    /// When the database does not answer, a platform's row names tables that are not there, or TLS cannot be set up.
+    pub async fn start(pool: PgPool, mut settings: AuthoritySettings) -> Result<Self, AuthorityError> {
         let mut connection = pool.acquire().await?;
         let rows: Vec<(String, bool)> = sqlx::query_as(
             "SELECT p.name, d.platform IS NOT NULL FROM affinity.platforms p \
@@ -108,6 +166,8 @@ impl Authority {
             platforms.insert(name, Platform { accounts, is_open: has_demo_data && settings.is_loopback });
         }
         drop(connection);
+        let providers = std::mem::take(&mut settings.providers).into_iter().map(Provider::new);
+        let providers = providers.collect::<Result<_, _>>()?;
         let limits = Limits::new(settings.limits);
         let jwt = JwtVerifier::new(&settings.secret, settings.keys.take(), settings.audience.take());
         Ok(Self {
@@ -115,6 +175,7 @@ impl Authority {
             settings,
             passwords: Passwords::default(),
             limits,
+            providers,
             jwt,
             roles: RoleBook::default(),
             platforms,
@@ -144,8 +205,12 @@ impl Authority {
 
     /// `Set-Cookie` for a session of `platform`, or without one what makes browsers forget it.
     pub(super) fn cookie(&self, platform: &str, token: Option<&Token>) -> HeaderValue {
-        let name = self.cookie_name(platform);
         let (value, seconds) = token.map_or(("", 0.0), |token| (token.expose(), SESSION_AGE_SECONDS_MAX));
+        self.cookie_of(&self.cookie_name(platform), value, seconds)
+    }
+
+    /// `Set-Cookie` that scripts cannot read, for so many seconds.
+    pub(super) fn cookie_of(&self, name: &str, value: &str, seconds: f64) -> HeaderValue {
         let secure = if self.settings.is_loopback { "" } else { "; Secure" };
         let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
         // Names of platforms and tokens are plain letters.
@@ -283,11 +348,11 @@ impl Authority {
             Taking::Allowed => {}
             Taking::Refused => {
                 let detail = format!("permission denied to set role \"{role}\"");
-                return Err(Problem::new(StatusCode::FORBIDDEN, "42501", detail).into());
+                return Err(Problem::rest(StatusCode::FORBIDDEN, "42501", detail).into());
             }
             Taking::Unknown => {
                 let detail = format!("role \"{role}\" does not exist");
-                return Err(Problem::new(StatusCode::BAD_REQUEST, "22023", detail).into());
+                return Err(Problem::rest(StatusCode::BAD_REQUEST, "22023", detail).into());
             }
         }
         let prefix = &self.settings.prefix;

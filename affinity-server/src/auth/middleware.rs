@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::authority::{Authority, SharedAuthority};
 use super::cross_site::refuse_cross_site;
+use super::errand::require_permission;
 use super::forwarded::client_address;
 use super::limits::Allowance;
 use super::refusal::Refusal;
@@ -56,6 +57,7 @@ async fn admit(authority: &Authority, request: &mut Request) -> Result<Option<Al
     if let Some((key, per_minute)) = visit.key.zip(visit.key_per_minute) {
         allowance = limits.key(key, per_minute).map_err(Allowance::problem)?.or(allowance);
     }
+    require_permission(&caller, request.method(), request.uri())?;
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(visit);
     Ok(allowance)

@@ -18,14 +18,16 @@ mod authority; // who that is
 mod cross_site;
 mod forwarded;
 mod headers;
+mod errand; // may he do this, by how he came in?
 mod middleware;
 mod mail;
 mod accounts;
+mod openid;
 mod admission; // may the server start like this?
 
 pub use self::accounts::routes;
 pub use self::admission::{AdmissionError, InitAdminOptions, init_admin, require_admission};
-pub use self::authority::{AnonymousRole, Authority, AuthoritySettings, SharedAuthority};
+pub use self::authority::{AnonymousRole, Authority, AuthorityError, AuthoritySettings, SharedAuthority};
 pub use self::caller::{Caller, RolePrefix, Standing};
 pub use self::headers::{cors, secure_headers};
 pub use self::jwt::{JwtError, JwtVerifier};
@@ -33,6 +35,7 @@ pub use self::key_set::{KeySet, KeySetError, KeySetPlace};
 pub use self::limits::LimitSettings;
 pub use self::mail::{MailError, MailSettings, Mailer, deliver};
 pub use self::middleware::identify;
+pub use self::openid::{ProviderSettings, read_providers};
 pub use self::password::{PASSWORD_BYTES_MAX, PASSWORD_LENGTH_MIN, PasswordError, Passwords, password_fault};
 pub use self::permission::{Action, NotAPermission, Permission, Permissions};
 pub use self::refusal::Refusal;

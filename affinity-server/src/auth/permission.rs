@@ -19,7 +19,8 @@ pub enum Action {
 impl Action {
     const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Call, Self::Match];
 
-    const fn name(self) -> &'static str {
+    /// The word for it.
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Write => "write",

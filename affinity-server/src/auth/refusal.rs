@@ -17,7 +17,7 @@ impl Refusal {
     pub(super) fn invalid_token(code: &'static str, detail: &str) -> Self {
         let challenge = format!("Bearer error=\"invalid_token\", error_description=\"{detail}\"");
         Self {
-            problem: Problem::new(StatusCode::UNAUTHORIZED, code, detail),
+            problem: Problem::rest(StatusCode::UNAUTHORIZED, code, detail),
             challenge: HeaderValue::from_str(&challenge).ok(),
         }
     }
@@ -25,7 +25,7 @@ impl Refusal {
     /// Refuses who has shown nothing.
     pub(super) fn nothing_shown() -> Self {
         Self {
-            problem: Problem::new(StatusCode::UNAUTHORIZED, "not_signed_in", "sign in first")
+            problem: Problem::rest(StatusCode::UNAUTHORIZED, "not_signed_in", "sign in first")
                 .hint("send a session's token or an API key as header Authorization: Bearer ..."),
             challenge: Some(HeaderValue::from_static("Bearer")),
         }
@@ -34,9 +34,8 @@ impl Refusal {
     /// The database does not answer.
     pub(super) fn database(error: &sqlx::Error) -> Self {
         tracing::error!(%error, "who asks cannot be looked up");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the server cannot look up who you are")
-            .retry_after_seconds(1)
-            .into()
+        let message = "the server cannot look up who you are";
+        Problem::rest(StatusCode::SERVICE_UNAVAILABLE, "PGRST000", message).retry_after_seconds(1).into()
     }
 
     /// The status of the answer.

@@ -1,6 +1,8 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
+
+use super::settings::PlatformSettings;
 
 /// A name that PostgreSQL has, ready for SQL. Only the catalog makes one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,6 +12,12 @@ impl Identifier {
     /// For names that came out of PostgreSQL's own catalog, and aliases that the planner made.
     pub(in crate::catalog) fn known(name: &str) -> Self {
         Self(Arc::from(name))
+    }
+
+    /// What statements call the value of a function that gives no columns.
+    #[must_use]
+    pub fn scalar() -> Self {
+        Self::known("pgrst_scalar") // as PostgREST does, whose clients see it in CSV
     }
 
     /// The name as people write it.
@@ -35,9 +43,28 @@ impl fmt::Debug for Identifier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelationId(u32);
 
+impl RelationId {
+    /// The id of the relation at this place of those that [`Catalog::new`] is given. PostgreSQL has fewer than 2³².
+    pub(in crate::catalog) fn at(place: usize) -> Self {
+        Self(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    /// The place.
+    pub(in crate::catalog) fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Which of a relation's columns, by their order in PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ColumnId(u16);
+
+impl ColumnId {
+    /// The id of the column at this place of its relation's columns. PostgreSQL allows 1600.
+    pub(in crate::catalog) fn at(place: usize) -> Self {
+        Self(u16::try_from(place).unwrap_or(u16::MAX))
+    }
+}
 
 /// Everything that the served schemas hold, as PostgreSQL described it at one moment; replaced whole when it changes.
 #[derive(Clone, Debug, Default)]
@@ -57,12 +84,28 @@ pub struct ServedPlatform {
     pub name: String,
     /// The schemas that `Accept-Profile` may ask for; the first is the default.
     pub schemas: Vec<Identifier>,
-    /// Whether tables without row-level security are served.
-    pub allows_unguarded: bool,
-    /// Whether unknown names and preferences are refused.
-    pub is_strict: bool,
+    /// How it is served.
+    pub settings: PlatformSettings,
+    /// What of `schemas` is served: a relation of the same schema may be refused here and served elsewhere.
+    pub relations: BTreeSet<RelationId>,
     /// Tables that are not served, and why.
     pub refused: Vec<RefusedRelation>,
+}
+
+impl ServedPlatform {
+    /// Whether functions of `schema` may be used in selects: those of the extra search path are not served by
+    /// themselves.
+    #[must_use]
+    pub fn may_call(&self, schema: &Identifier) -> bool {
+        self.schemas.contains(schema)
+            || self.settings.extra_search_path.iter().any(|extra| extra == schema.name())
+    }
+
+    /// The served schema of this name.
+    #[must_use]
+    pub fn schema(&self, name: &str) -> Option<&Identifier> {
+        self.schemas.iter().find(|schema| schema.name() == name)
+    }
 }
 
 /// A table that is not served.
@@ -267,7 +310,8 @@ pub enum Returns {
 }
 
 impl Catalog {
-    /// Puts together what was read; `relation_ids` count in the order of `relations`.
+    /// Puts together what was read: links sorted by `from`, functions by schema and name. A [`RelationId`] is a
+    /// place in `relations`.
     pub(in crate::catalog) fn new(
         platforms: BTreeMap<String, ServedPlatform>,
         relations: Vec<Relation>,
@@ -275,17 +319,27 @@ impl Catalog {
         functions: Vec<Function>,
     ) -> Self {
         let by_name = |(place, relation): (usize, &Relation)| {
-            let id = RelationId(u32::try_from(place).unwrap_or(u32::MAX)); // PostgreSQL has fewer relations
-            ((relation.schema.clone(), relation.name.clone()), id)
+            ((relation.schema.clone(), relation.name.clone()), RelationId::at(place))
         };
         let relation_by_name = relations.iter().enumerate().map(by_name).collect();
         Self { platforms, relations, links, functions, relation_by_name }
     }
 
-    /// The relation of this name in `schema`.
+    /// The relation of this name in `schema`, whichever platform serves it.
     #[must_use]
     pub fn find(&self, schema: &Identifier, name: &str) -> Option<RelationId> {
         self.relation_by_name.get(&(schema.clone(), Identifier::known(name))).copied()
+    }
+
+    /// The relation of this name in `schema` that `platform` serves.
+    #[must_use]
+    pub fn find_served(
+        &self,
+        platform: &ServedPlatform,
+        schema: &Identifier,
+        name: &str,
+    ) -> Option<RelationId> {
+        self.find(schema, name).filter(|id| platform.relations.contains(id))
     }
 
     /// The relation.
@@ -299,26 +353,71 @@ impl Catalog {
         (0..).map(RelationId).zip(&self.relations)
     }
 
-    /// The ways that start at `from`, in a fixed order.
+    /// The ways that start at `from`, in a fixed order, whichever platform serves the other end.
     pub fn links_from(&self, from: RelationId) -> impl Iterator<Item = &Link> {
-        self.links.iter().filter(move |link| link.from == from)
+        let start = self.links.partition_point(|link| link.from < from);
+        self.links[start..].iter().take_while(move |link| link.from == from)
+    }
+
+    /// Those of [`Self::links_from`] that `platform` serves all of: the other end, the junction, the function.
+    pub fn served_links<'a>(
+        &'a self,
+        platform: &'a ServedPlatform,
+        from: RelationId,
+    ) -> impl Iterator<Item = &'a Link> {
+        self.links_from(from).filter(|link| {
+            let is_way_served = match &link.via {
+                LinkVia::Columns { .. } => true,
+                LinkVia::Junction { table, .. } => platform.relations.contains(table),
+                LinkVia::Function { schema } => platform.may_call(schema),
+            };
+            is_way_served && platform.relations.contains(&link.to)
+        })
     }
 
     /// The functions of this name in `schema`: more than one when it is overloaded.
-    pub fn functions<'a>(
+    pub fn functions<'a, 'n>(
         &'a self,
-        schema: &'a Identifier,
-        name: &'a str,
+        schema: &'n Identifier,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'a Function> + use<'a, 'n> {
+        let wanted = (schema.name(), name);
+        let start = self
+            .functions
+            .partition_point(|function| (function.schema.name(), function.name.name()) < wanted);
+        let of_name = move |function: &&Function| (function.schema.name(), function.name.name()) == wanted;
+        self.functions[start..].iter().take_while(of_name)
+    }
+
+    /// The computed fields of a relation that `platform` may use: functions of a row and nothing else that give one
+    /// value. Those that give rows are [`LinkVia::Function`].
+    pub fn computed_fields<'a>(
+        &'a self,
+        platform: &'a ServedPlatform,
+        relation: RelationId,
     ) -> impl Iterator<Item = &'a Function> {
-        self.functions
-            .iter()
-            .filter(move |function| function.schema == *schema && function.name.name() == name)
+        self.functions.iter().filter(move |function| {
+            function.takes_row_of() == Some(relation)
+                && platform.may_call(&function.schema)
+                && matches!(function.returns, Returns::Value { is_set: false, .. })
+        })
     }
 
     /// Every function.
     #[must_use]
     pub fn all_functions(&self) -> &[Function] {
         &self.functions
+    }
+}
+
+impl Function {
+    /// The relation that its only argument is a row of.
+    #[must_use]
+    pub fn takes_row_of(&self) -> Option<RelationId> {
+        match self.arguments.as_slice() {
+            [only] if !only.data_type.is_array => only.data_type.row_of,
+            _ => None,
+        }
     }
 }
 

@@ -24,6 +24,7 @@ Examples:
                                                serve to other machines
   DATABASE_URL=postgresql://app@db/affinity affinity-server
                                                serve from a PostgreSQL of yours
+  affinity-server embeddings install           fetch a model that knows what texts mean
   psql \"$(affinity-server database-url)\"       look into the running database
 
 Every setting is a flag, a variable of the environment, and a key of the configuration file (the flag with
@@ -40,6 +41,11 @@ pub enum Task {
     InitAdmin(InitAdminOptions),
     /// Make a world to try a platform with.
     Generate(GenerateOptions),
+    /// Fetch the recommended embedding model.
+    InstallEmbeddings {
+        /// The hub, from `HF_ENDPOINT`; without it the public one.
+        endpoint: Option<String>,
+    },
     /// Serve another version of a matcher.
     Activate {
         /// Which matcher.
@@ -159,6 +165,9 @@ impl Invocation {
             .map_err(|source| InvocationError::CommandLine { source: Box::new(source) })?;
         let task = match matches.subcommand() {
             Some(("database-url", _)) => Task::DatabaseUrl,
+            Some(("embeddings", _)) => {
+                Task::InstallEmbeddings { endpoint: environment.get("HF_ENDPOINT").cloned() }
+            }
             Some(("init-admin", matches)) => Task::InitAdmin(init_admin_options(matches)),
             Some(("generate", matches)) => Task::Generate(generate_options(matches, directory)),
             Some(("activate", matches)) => Task::Activate {
@@ -190,6 +199,17 @@ fn command() -> Command {
             Command::new("database-url")
                 .about("Print the URL of the running database, for psql and other clients")
                 .after_help("Example:\n  psql \"$(affinity-server database-url)\""),
+        )
+        .subcommand(
+            Command::new("embeddings")
+                .about("Embedding models")
+                .subcommand_required(true)
+                .arg_required_else_help(true)
+                .subcommand(
+                    Command::new("install")
+                        .about("Fetch all-MiniLM-L6-v2 (91 MB, checked) into the data directory")
+                        .after_help("Environment:\n  HF_ENDPOINT  A mirror of huggingface.co to fetch from"),
+                ),
         )
         .subcommand(
             Command::new("init-admin")
@@ -381,7 +401,10 @@ fn argument(setting: &'static Setting) -> Arg {
 }
 
 fn flags(matches: &ArgMatches) -> Vec<(&'static str, String)> {
-    let innermost = matches.subcommand().map_or(matches, |(_, matches)| matches);
+    let mut innermost = matches;
+    while let Some((_, inner)) = innermost.subcommand() {
+        innermost = inner;
+    }
     SETTINGS
         .into_iter()
         .chain([&CONFIG])

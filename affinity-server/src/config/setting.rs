@@ -88,12 +88,13 @@ pub(super) static EMBEDDINGS_URL: Setting = Setting {
 pub(super) static EMBEDDINGS_MODEL: Setting = Setting {
     name: "embeddings-model",
     variable: "AFFINITY_EMBEDDINGS_MODEL",
-    placeholder: "NAME|DIR",
-    default: "text-embedding-3-small",
-    allowed: "the name of a model, or without a service the folder of one",
+    placeholder: "DIR|NAME",
+    default: "",
+    allowed: "the folder of a model, or with a service the name of one",
     secret: false,
-    help: "Model to ask that service for; without a service, folder of a sentence transformer to run in this process \
-           (config.json, tokenizer.json, model.safetensors)",
+    help: "Folder of a sentence transformer to run in this process (config.json, tokenizer.json, model.safetensors), \
+           as \"embeddings install\" makes one; with a service, the model to ask it for [default there: \
+           text-embedding-3-small]",
 };
 
 pub(super) static EMBEDDINGS_KEY: Setting = Setting {
@@ -258,6 +259,16 @@ pub(super) static ADDRESS_LIMIT: Setting = Setting {
     help: "Requests that may come from one address in an hour; 0 for any number",
 };
 
+pub(super) static OPENID_PROVIDERS: Setting = Setting {
+    name: "openid-providers",
+    variable: "AFFINITY_OPENID_PROVIDERS",
+    placeholder: "FILE",
+    default: "",
+    allowed: "a TOML file with tables [[provider]] of platform, name, issuer, client_id, client_secret and scopes",
+    secret: false,
+    help: "OpenID providers by which people may sign in",
+};
+
 pub(super) static LOG: Setting = Setting {
     name: "log",
     variable: "AFFINITY_LOG",
@@ -290,7 +301,7 @@ pub(super) static CONFIG: Setting = Setting {
 };
 
 /// Every setting that a configuration file may hold, in the order of the help.
-pub static SETTINGS: [&Setting; 25] = [
+pub static SETTINGS: [&Setting; 26] = [
     &ADDR,
     &DATA_DIR,
     &DATABASE_URL,
@@ -307,6 +318,7 @@ pub static SETTINGS: [&Setting; 25] = [
     &SECRET,
     &JWT_KEYS,
     &JWT_AUDIENCE,
+    &OPENID_PROVIDERS,
     &PUBLIC_URL,
     &CORS_ORIGINS,
     &SMTP_URL,

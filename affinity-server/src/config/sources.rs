@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Origin};
+use super::platforms::{FileText, read_platforms};
 use super::setting::{CONFIG, SETTINGS, Setting};
+use crate::catalog::PlatformSettings;
 
 /// A value as it was written, and where.
 #[derive(Clone, Debug)]
@@ -20,6 +22,7 @@ pub(super) struct Sources {
     flags: HashMap<&'static str, Written>,
     environment: HashMap<&'static str, Written>,
     file: HashMap<&'static str, Written>,
+    platforms: Vec<(String, PlatformSettings)>,
     ignored_variables: Vec<String>,
 }
 
@@ -55,7 +58,7 @@ impl Sources {
         let asked = sources.find(&CONFIG).cloned();
         let path = directory.join(asked.as_ref().map_or("affinity.toml", |written| &written.text));
         match std::fs::read_to_string(&path) {
-            Ok(text) => sources.file = read_file(&path, &text)?,
+            Ok(text) => sources.read_file(&path, &text)?,
             Err(error) if error.kind() == ErrorKind::NotFound && asked.is_none() => {}
             Err(source) => {
                 return Err(ConfigError::Unreadable {
@@ -71,6 +74,11 @@ impl Sources {
     /// Variables that start like a setting's and are none: mistyped, most likely.
     pub(super) fn ignored_variables(&self) -> &[String] {
         &self.ignored_variables
+    }
+
+    /// The platforms of the file, by name.
+    pub(super) fn platforms(&self) -> &[(String, PlatformSettings)] {
+        &self.platforms
     }
 
     fn find(&self, setting: &Setting) -> Option<&Written> {
@@ -96,38 +104,45 @@ impl Sources {
             }),
         }
     }
+
+    fn read_file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
+        let at = |offset: usize| Origin::File { path: PathBuf::from(path), line: line_at(text, offset) };
+        let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
+            origin: at(error.span().map_or(0, |span| span.start)),
+            message: error.message().to_string(),
+        })?;
+        for (key, value) in table.get_ref() {
+            let origin = at(key.span().start);
+            if key.get_ref() == PLATFORMS {
+                self.platforms = read_platforms(value, &FileText { text, origin_at: &at })?;
+                continue;
+            }
+            let Some(setting) = SETTINGS.into_iter().find(|setting| setting.key() == key.get_ref().as_ref())
+            else {
+                let allowed = SETTINGS.iter().map(|setting| setting.key());
+                let allowed = allowed.chain([format!("[{PLATFORMS}.NAME]")]).collect();
+                return Err(ConfigError::UnknownKey { key: key.get_ref().to_string(), origin, allowed });
+            };
+            let text = match value.get_ref() {
+                DeValue::String(text) => text.to_string(),
+                DeValue::Integer(number) => number.to_string(),
+                _ => {
+                    return Err(ConfigError::WrongValue {
+                        setting: setting.name,
+                        value: (!setting.secret).then(|| text[value.span()].to_string()),
+                        origin,
+                        allowed: setting.allowed,
+                    });
+                }
+            };
+            self.file.insert(setting.name, Written { text, origin });
+        }
+        Ok(())
+    }
 }
 
-fn read_file(path: &Path, text: &str) -> Result<HashMap<&'static str, Written>, ConfigError> {
-    let at = |offset: usize| Origin::File { path: PathBuf::from(path), line: line_at(text, offset) };
-    let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
-        origin: at(error.span().map_or(0, |span| span.start)),
-        message: error.message().to_string(),
-    })?;
-    let mut values = HashMap::new();
-    for (key, value) in table.get_ref() {
-        let origin = at(key.span().start);
-        let Some(setting) = SETTINGS.into_iter().find(|setting| setting.key() == key.get_ref().as_ref())
-        else {
-            let allowed = SETTINGS.iter().map(|setting| setting.key()).collect();
-            return Err(ConfigError::UnknownKey { key: key.get_ref().to_string(), origin, allowed });
-        };
-        let text = match value.get_ref() {
-            DeValue::String(text) => text.to_string(),
-            DeValue::Integer(number) => number.to_string(),
-            _ => {
-                return Err(ConfigError::WrongValue {
-                    setting: setting.name,
-                    value: (!setting.secret).then(|| text[value.span()].to_string()),
-                    origin,
-                    allowed: setting.allowed,
-                });
-            }
-        };
-        values.insert(setting.name, Written { text, origin });
-    }
-    Ok(values)
-}
+/// The tables of the file that say how platforms are served.
+const PLATFORMS: &str = "platforms";
 
 /// The line of the byte `offset`, counted from 1.
 fn line_at(text: &str, offset: usize) -> usize {

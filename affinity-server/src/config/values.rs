@@ -10,7 +10,10 @@ use super::error::ConfigError;
 use super::secret::Secret;
 use super::setting;
 use super::sources::Sources;
-use crate::auth::{KeySetPlace, LimitSettings, MailSettings, RolePrefix, ServerSecret};
+use crate::auth::{
+    KeySetPlace, LimitSettings, MailSettings, ProviderSettings, RolePrefix, ServerSecret, read_providers,
+};
+use crate::catalog::PlatformSettings;
 
 /// Everything the operator decides, checked.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Members of the demo world that an empty database is filled with; 0 for none.
     pub demo_members: u32,
+    /// How platforms are served that are not served as standard, by name.
+    pub platforms: Vec<(String, PlatformSettings)>,
     /// Variables of the environment that look like settings and are none, to be warned about.
     pub ignored_variables: Vec<String>,
 }
@@ -65,9 +70,10 @@ pub enum PostgresPrograms {
 /// How texts become vectors.
 #[derive(Clone, Debug)]
 pub struct EmbeddingsConfig {
-    /// An OpenAI-compatible service; without it the built-in embedder works.
+    /// An OpenAI-compatible service.
     pub url: Option<Url>,
-    /// The folder of a sentence transformer to run in this process; only without a service.
+    /// The folder of a sentence transformer, where no service is configured; without either the built-in embedder
+    /// works.
     pub folder: Option<PathBuf>,
     /// The service's model.
     pub model: String,
@@ -101,6 +107,8 @@ pub struct AuthConfig {
     pub public_url: Option<Url>,
     /// Sites whose pages may use the server.
     pub cors_origins: Vec<String>,
+    /// By which people may sign in.
+    pub providers: Vec<ProviderSettings>,
     /// How mail leaves.
     pub mail: MailSettings,
     /// The operator's proxies.
@@ -145,13 +153,13 @@ impl Config {
             data_dir: data_dir.clone(),
             launcher: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("affinity-server")),
         };
-        let url = sources.read(&setting::EMBEDDINGS_URL, http_url)?;
-        let named = |text: &str| (!text.trim().is_empty()).then(|| text.to_string());
-        let model = sources.read(&setting::EMBEDDINGS_MODEL, named)?;
+        let embeddings_url = sources.read(&setting::EMBEDDINGS_URL, http_url)?;
+        let embeddings_model = sources
+            .read(&setting::EMBEDDINGS_MODEL, |text| (!text.trim().is_empty()).then(|| text.to_string()))?;
         let embeddings = EmbeddingsConfig {
-            folder: model.as_deref().filter(|_| url.is_none()).and_then(path),
-            url,
-            model: model.unwrap_or_else(|| setting::EMBEDDINGS_MODEL.default.to_string()),
+            folder: embeddings_model.as_deref().filter(|_| embeddings_url.is_none()).and_then(path),
+            url: embeddings_url,
+            model: embeddings_model.unwrap_or_else(|| SERVICE_MODEL.to_string()),
             key: sources.read(&setting::EMBEDDINGS_KEY, key)?,
             dimension: sources
                 .read(&setting::EMBEDDINGS_DIMENSION, |text| whole(text, 1..=16_384))?
@@ -173,6 +181,7 @@ impl Config {
             .read(&setting::ADDR, |text| text.parse().ok())?
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
         let usual = if addr.ip().is_loopback() { LimitSettings::NONE } else { LimitSettings::STANDARD };
+        let named = |text: &str| (!text.trim().is_empty()).then(|| text.to_string());
         let limit = |setting| sources.read(setting, |text| whole(text, 0..=1_000_000_000));
         let auth = AuthConfig {
             secret: sources.read(&setting::SECRET, ServerSecret::new)?,
@@ -183,6 +192,11 @@ impl Config {
             audience: sources.read(&setting::JWT_AUDIENCE, named)?,
             public_url: sources.read(&setting::PUBLIC_URL, http_url)?,
             cors_origins: sources.read(&setting::CORS_ORIGINS, origins)?.unwrap_or_default(),
+            providers: sources
+                .read(&setting::OPENID_PROVIDERS, |text| {
+                    read_providers(&std::fs::read_to_string(directory.join(text)).ok()?).ok()
+                })?
+                .unwrap_or_default(),
             mail: MailSettings {
                 server: sources.read(&setting::SMTP_URL, smtp_url)?,
                 from: sources
@@ -204,6 +218,7 @@ impl Config {
             format: sources.read(&setting::LOG_FORMAT, log_format)?.unwrap_or(LogFormat::Text),
         };
         Ok(Self {
+            platforms: sources.platforms().to_vec(),
             ignored_variables: sources.ignored_variables().to_vec(),
             addr,
             data_dir,
@@ -218,6 +233,9 @@ impl Config {
         })
     }
 }
+
+/// The model that a service is asked for when none is named.
+const SERVICE_MODEL: &str = "text-embedding-3-small";
 
 fn whole<T>(text: &str, allowed: std::ops::RangeInclusive<T>) -> Option<T>
 where

@@ -1,10 +1,11 @@
 //! One client per policy: resolve, check, connect to what was checked, read a bounded answer.
 
 use super::address::is_public;
+use super::download::Download;
 use super::error::EgressError;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RANGE, RETRY_AFTER};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -82,15 +83,32 @@ impl Egress {
     /// # Errors
     /// [`EgressError::Client`] when TLS cannot be set up.
     pub fn new(allow: Allow, timeout: Duration) -> Result<Self, EgressError> {
+        Self::build(allow, timeout, |client| client.timeout(timeout))
+    }
+
+    /// A client for large answers, which may take any time as long as no silence lasts `silence_max`.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_downloads(allow: Allow, silence_max: Duration) -> Result<Self, EgressError> {
+        Self::build(allow, silence_max, |client| {
+            client.read_timeout(silence_max).connect_timeout(silence_max)
+        })
+    }
+
+    fn build(
+        allow: Allow,
+        timeout: Duration,
+        limit: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<Self, EgressError> {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             // An error means that the process has a provider already, which serves as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let client = reqwest::Client::builder()
+        let client = limit(reqwest::Client::builder())
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .timeout(timeout)
             .dns_resolver(Arc::new(CheckedResolver { allow: allow.clone() }))
             .user_agent(concat!("affinity/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -98,7 +116,7 @@ impl Egress {
         Ok(Self { client, allow, timeout })
     }
 
-    /// The time allowed for one whole exchange.
+    /// The time allowed for one whole exchange, or for a silence within a download.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -159,6 +177,21 @@ impl Egress {
         Ok(body)
     }
 
+    /// Begins to get `url`, from its byte `from` if the other side can; an answer of any status is `Ok`, a redirect
+    /// is not followed.
+    ///
+    /// # Errors
+    /// An [`EgressError`] when the address is refused, or the connection breaks.
+    pub async fn download(&self, url: &Url, from: u64) -> Result<Download, EgressError> {
+        let host = self.checked_host(url)?;
+        let mut outgoing = self.client.get(url.clone());
+        if from > 0 {
+            outgoing = outgoing.header(RANGE, format!("bytes={from}-"));
+        }
+        let incoming = outgoing.send().await.map_err(|error| self.name_failure(&host, error))?;
+        Ok(Download::new(self.clone(), host, incoming))
+    }
+
     /// An address written as a number never reaches the resolver, so it is checked here.
     fn checked_host(&self, url: &Url) -> Result<String, EgressError> {
         let unsupported = || EgressError::UnsupportedUrl { scheme: url.scheme().to_owned() };
@@ -175,7 +208,7 @@ impl Egress {
         }
     }
 
-    fn name_failure(&self, host: &str, error: reqwest::Error) -> EgressError {
+    pub(super) fn name_failure(&self, host: &str, error: reqwest::Error) -> EgressError {
         let host = host.to_owned();
         let mut cause = std::error::Error::source(&error);
         while let Some(inner) = cause {

@@ -7,8 +7,10 @@
 
 mod address;
 mod client;
+mod download;
 mod error;
 
 pub use self::address::is_public;
 pub use self::client::{Allow, Egress, EgressRequest, EgressResponse};
+pub use self::download::Download;
 pub use self::error::EgressError;

@@ -3,6 +3,7 @@
 use super::builtin::BuiltinEmbedder;
 use super::error::EmbeddingError;
 use super::http::HttpEmbedder;
+#[cfg(feature = "local-embeddings")]
 use super::local::LocalEmbedder;
 
 /// Turns texts into vectors.
@@ -21,21 +22,40 @@ use super::local::LocalEmbedder;
 pub enum Embedder {
     /// Deterministic, in this process, no downloads.
     Builtin(BuiltinEmbedder),
-    /// A sentence transformer, in this process.
+    /// A sentence transformer in this process.
+    #[cfg(feature = "local-embeddings")]
     Local(LocalEmbedder),
     /// A service over HTTP.
     Http(HttpEmbedder),
+    /// A model that made stored vectors and is not at hand any more: it embeds nothing.
+    Retired {
+        /// As [`Embedder::model`] named it.
+        model: String,
+        /// Components of its vectors.
+        dimension: usize,
+    },
 }
 
 /// Texts embedded between two yields, about a millisecond of work.
 const BUILTIN_BATCH_TEXTS: usize = 64;
 
 impl Embedder {
+    /// What stands in for the model that made stored vectors: the built-in one itself, for another its name alone.
+    pub fn of_stored(model: &str, dimension: usize) -> Self {
+        let builtin = BuiltinEmbedder::default();
+        if builtin.model() == model && builtin.dimension() == dimension {
+            return Self::Builtin(builtin);
+        }
+        Self::Retired { model: model.to_owned(), dimension }
+    }
+
     /// Name, version and dimension of the model; stored vectors of another model are stale.
     pub fn model(&self) -> &str {
         match self {
             Self::Builtin(builtin) => builtin.model(),
+            #[cfg(feature = "local-embeddings")]
             Self::Local(local) => local.model(),
+            Self::Retired { model, .. } => model,
             Self::Http(http) => http.model(),
         }
     }
@@ -44,7 +64,9 @@ impl Embedder {
     pub fn dimension(&self) -> usize {
         match self {
             Self::Builtin(builtin) => builtin.dimension(),
+            #[cfg(feature = "local-embeddings")]
             Self::Local(local) => local.dimension(),
+            Self::Retired { dimension, .. } => *dimension,
             Self::Http(http) => http.dimension(),
         }
     }
@@ -53,7 +75,8 @@ impl Embedder {
     /// nothing (empty, blank, or without a letter or digit for the built-in embedder).
     ///
     /// # Errors
-    /// An [`EmbeddingError`] when the service fails; the built-in embedder never does.
+    /// An [`EmbeddingError`] when the service or the model fails, or for a retired one; the built-in embedder never
+    /// does.
     pub async fn embed(&self, texts: &[String]) -> Result<Vec<Option<Vec<f32>>>, EmbeddingError> {
         match self {
             Self::Builtin(builtin) => {
@@ -64,8 +87,10 @@ impl Embedder {
                 }
                 Ok(vectors)
             }
+            #[cfg(feature = "local-embeddings")]
             Self::Local(local) => local.embed(texts).await,
             Self::Http(http) => http.embed(texts).await,
+            Self::Retired { model, .. } => Err(EmbeddingError::Retired { model: model.clone() }),
         }
     }
 }

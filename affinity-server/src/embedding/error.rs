@@ -53,11 +53,6 @@ pub enum EmbeddingError {
         /// Texts sent: indexes are below.
         count: usize,
     },
-    /// The model of a folder cannot be used.
-    Model {
-        /// Which file, and what is wrong with it.
-        source: affinity_embedding::EncoderError,
-    },
     /// A vector has another length than configured.
     WrongDimension {
         /// The model that answered.
@@ -67,6 +62,23 @@ pub enum EmbeddingError {
         /// The length received.
         got: usize,
     },
+    /// The model in this process cannot be read or used.
+    Model {
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// This server was built without the feature `local-embeddings`.
+    NotBuilt {
+        /// The configured folder.
+        folder: std::path::PathBuf,
+    },
+    /// The model is only known from its stored vectors.
+    Retired {
+        /// Its name.
+        model: String,
+    },
+    /// The work was given up because the server is stopping.
+    Stopped,
 }
 
 impl std::fmt::Display for EmbeddingError {
@@ -91,7 +103,6 @@ impl std::fmt::Display for EmbeddingError {
             Self::Malformed { .. } => {
                 write!(f, "embedding service answered something else than a list of embeddings")
             }
-            Self::Model { .. } => f.write_str("the embedding model cannot be used"),
             Self::WrongCount { expected, got } => {
                 write!(f, "embedding service answered {got} vectors, expected {expected}")
             }
@@ -104,6 +115,15 @@ impl std::fmt::Display for EmbeddingError {
             Self::WrongDimension { model, expected, got } => {
                 write!(f, "model \"{model}\" answered vectors of {got} components, expected {expected}")
             }
+            Self::Model { .. } => write!(f, "the embedding model cannot be used"),
+            Self::NotBuilt { folder } => {
+                let folder = folder.display();
+                write!(f, "this server was built without \"local-embeddings\" and cannot read \"{folder}\"")
+            }
+            Self::Retired { model } => {
+                write!(f, "model \"{model}\" is being replaced, and new texts wait for the next")
+            }
+            Self::Stopped => write!(f, "embedding was given up because the server is stopping"),
         }
     }
 }
@@ -113,7 +133,7 @@ impl std::error::Error for EmbeddingError {
         match self {
             Self::Unreachable { source, .. } => Some(source),
             Self::Malformed { source } => Some(source),
-            Self::Model { source } => Some(source),
+            Self::Model { source } => Some(source.as_ref()),
             _ => None,
         }
     }

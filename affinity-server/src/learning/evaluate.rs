@@ -11,7 +11,7 @@ use super::output::{deliver, not_replayed, screen};
 use super::past::Past;
 use crate::config::Config;
 use crate::database::Database;
-use crate::hosting::{embedder, live_parts};
+use crate::hosting::parts_to_read;
 use crate::matchers::{MatcherName, find_platform};
 use crate::platform::Platform;
 
@@ -56,8 +56,7 @@ pub(super) async fn read_past(
     matcher: &MatcherName,
 ) -> anyhow::Result<Past> {
     database.migrate().await?;
-    let embedder = std::sync::Arc::new(embedder(&config.embeddings)?);
-    let parts = live_parts(platform, database.pool(), &embedder, &config.data_dir).await?;
+    let parts = parts_to_read(config, platform, database.pool()).await?;
     Past::read(database.pool(), platform, parts, matcher).await
 }
 

@@ -11,6 +11,7 @@ use futures::stream::{self, Stream, StreamExt};
 use serde_json::json;
 
 use super::asker::Asker;
+use super::problems::unwritable;
 use super::service::{Matching, matcher_of, node_query, recommend};
 use super::wire::MatchBody;
 use crate::problem::Problem;
@@ -78,9 +79,7 @@ impl Matching {
                 recommend(&engine, query, scratch, cancel)
             });
             let answer = run.await??;
-            serde_json::to_string(&answer).map_err(|_| {
-                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an answer could not be written")
-            })
+            serde_json::to_string(&answer).map_err(|_| unwritable())
         };
         answer
             .await

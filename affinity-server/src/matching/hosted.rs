@@ -7,7 +7,8 @@ use affinity_core::{Engine, Key, KindId, Query, Scratch, Unobserved};
 use serde::Serialize;
 
 use super::asker::Asker;
-use crate::projection::{LiveEngine, LiveStatus};
+use crate::embedding::Embedder;
+use crate::projection::{LiveEngine, LiveStatus, Serving};
 
 /// Sources looked at to find one that has matches.
 const TRIED_MAX: usize = 50;
@@ -44,6 +45,15 @@ impl Hosted {
         match self {
             Self::Live(live) => live.load(),
             Self::Fixed(engine) => Arc::clone(engine),
+        }
+    }
+
+    /// Its newest engine with the embedder of its vectors; an engine that stays as it is has `fallback`.
+    #[must_use]
+    pub fn serving(&self, fallback: &Arc<Embedder>) -> Serving {
+        match self {
+            Self::Live(live) => live.serving(),
+            Self::Fixed(engine) => Serving { engine: Arc::clone(engine), embedder: Arc::clone(fallback) },
         }
     }
 

@@ -7,6 +7,7 @@ mod asker; // who asks, and for whom he may
 mod problems; // what goes wrong, as problem documents
 mod offer; // what is served, for those who choose
 mod feedback; // what people say of matches
+mod kept; // answers that are given again while they hold
 mod service; // from a request to an answer
 mod batch; // many sources in one request
 mod assign; // many sources and targets under capacities

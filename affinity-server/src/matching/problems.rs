@@ -59,3 +59,8 @@ pub(super) fn embedding_failed(error: &EmbeddingError) -> Problem {
         .hint("send vectors instead of texts, or try again")
         .retry_after_seconds(5)
 }
+
+/// The problem of an answer that could not be written as JSON.
+pub(super) fn unwritable() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an answer could not be written")
+}

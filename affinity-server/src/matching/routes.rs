@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use affinity_core::{Answer, Explanation, WhyNot};
+use affinity_core::{Explanation, WhyNot};
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::asker::Asker;
 use super::feedback::Recorded;
+use super::kept::Found;
 use super::service::Matching;
 use super::wire::{AssignBody, FeedbackBody, MatchBody, MatchParams};
 use crate::problem::{JsonBody, PathParts, Problem, QueryString};
@@ -41,8 +43,10 @@ async fn recommend(
     asker: Asker,
     PathParts((platform, matcher, id)): PathParts<(String, String, String)>,
     QueryString(params): QueryString<MatchParams>,
-) -> Result<Json<Answer>, Problem> {
-    matching.recommend(&asker, &platform, &matcher, &id, &params).await.map(Json)
+) -> Result<Response, Problem> {
+    let Found { body, was_kept } = matching.recommend_kept(&asker, &platform, &matcher, &id, params).await?;
+    let kept = if was_kept { "hit" } else { "miss" };
+    Ok(([(CONTENT_TYPE.as_str(), "application/json"), ("affinity-cache", kept)], body).into_response())
 }
 
 async fn recommend_for(

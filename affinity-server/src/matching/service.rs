@@ -9,18 +9,20 @@ use affinity_core::{
     AdHocSource, Answer, Engine, Explanation, Key, Link, Matcher, NodeRef, Observer, Query, QueryError,
     Scratch, Timestamp, TwoSidedQuery, WhyNot,
 };
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::asker::Asker;
 use super::hosted::{Hosted, MatcherInfo, Platforms, describe, source_to_try};
+use super::kept::{Found, KeptAnswers, Question};
 use super::offer::PlatformOffer;
 use super::pool::ScoringPool;
-use super::problems::embedding_failed;
+use super::problems::{embedding_failed, unwritable};
 use super::wire::{Include, LinkBody, MatchBody, MatchParams, SourceBody};
 use crate::embedding::Embedder;
 use crate::problem::Problem;
-use crate::projection::{attribute_value, expectation};
+use crate::projection::{Serving, attribute_value, expectation};
 
 /// Texts of one source that are embedded.
 const TEXTS_MAX: usize = 16;
@@ -31,13 +33,14 @@ pub struct Matching {
     platforms: Platforms,
     pub(super) pool: ScoringPool,
     embedder: Arc<Embedder>,
+    kept: KeptAnswers,
 }
 
 impl Matching {
     /// Answers for these platforms.
     #[must_use]
     pub fn new(platforms: Platforms, pool: ScoringPool, embedder: Arc<Embedder>) -> Self {
-        Self { platforms, pool, embedder }
+        Self { platforms, pool, embedder, kept: KeptAnswers::default() }
     }
 
     /// The platforms, by name.
@@ -99,6 +102,34 @@ impl Matching {
         self.run(engine, query).await
     }
 
+    /// As [`Self::recommend`], rendered, and kept for whoever asks the same while the engine stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::recommend`].
+    pub(super) async fn recommend_kept(
+        &self,
+        asker: &Asker,
+        platform: &str,
+        matcher: &str,
+        id: &str,
+        params: MatchParams,
+    ) -> Result<Found, Problem> {
+        let engine = self.hosted(platform)?.engine();
+        let query = node_query(&engine, asker, (matcher, id), &params)?;
+        let question = Question {
+            platform: platform.to_string(),
+            matcher: matcher.to_string(),
+            source: id.to_string(),
+            params,
+            viewer: query.viewer.clone(),
+        };
+        let make = async {
+            let answer = self.run(Arc::clone(&engine), query).await?;
+            serde_json::to_vec(&answer).map(Bytes::from).map_err(|_| unwritable())
+        };
+        self.kept.find(&engine, question, make).await
+    }
+
     /// Nodes that the asker may have matches for and whose name contains `text`, by name; with an empty `text`, some.
     ///
     /// # Errors
@@ -135,7 +166,7 @@ impl Matching {
         matcher: &str,
         body: MatchBody,
     ) -> Result<Answer, Problem> {
-        let engine = self.hosted(platform)?.engine();
+        let Serving { engine, embedder } = self.hosted(platform)?.serving(&self.embedder);
         let Some(source) = &body.source else {
             let detail = "a request has a \"source\" or a list of \"sources\"";
             return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_source", detail));
@@ -151,7 +182,7 @@ impl Matching {
             }
             None => {
                 asker.require_matcher(matcher)?;
-                let described = self.described(&engine, matcher, source.clone()).await?;
+                let described = Self::described(&engine, &embedder, matcher, source.clone()).await?;
                 let query = Query::ad_hoc(matcher, described).viewer(asker.viewer(&engine));
                 with_params(query, &body.params())?
             }
@@ -201,8 +232,8 @@ impl Matching {
     }
 
     async fn described(
-        &self,
         engine: &Engine,
+        embedder: &Embedder,
         matcher: &str,
         body: SourceBody,
     ) -> Result<AdHocSource, Problem> {
@@ -225,12 +256,15 @@ impl Matching {
             attributes.insert(name, value);
         }
         let mut vectors = body.vectors;
-        vectors.extend(self.embed(body.texts).await?);
+        vectors.extend(Self::embed(embedder, body.texts).await?);
         let links = body.links.into_iter().map(link).collect::<Result<_, _>>()?;
         Ok(AdHocSource { name: body.name.unwrap_or_else(|| "you".to_string()), attributes, vectors, links })
     }
 
-    async fn embed(&self, texts: BTreeMap<String, String>) -> Result<BTreeMap<String, Vec<f32>>, Problem> {
+    async fn embed(
+        embedder: &Embedder,
+        texts: BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, Vec<f32>>, Problem> {
         if texts.len() > TEXTS_MAX {
             return Err(QueryError::TooMany { what: "texts", got: texts.len(), max: TEXTS_MAX }.into());
         }
@@ -238,7 +272,7 @@ impl Matching {
         if texts.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let vectors = self.embedder.embed(&texts).await.map_err(|error| embedding_failed(&error))?;
+        let vectors = embedder.embed(&texts).await.map_err(|error| embedding_failed(&error))?;
         // A text without words has no vector: the signal is then absent.
         Ok(spaces.into_iter().zip(vectors).filter_map(|(space, vector)| Some((space, vector?))).collect())
     }

@@ -7,7 +7,7 @@ use affinity_core::{Combination, Condition};
 use serde::{Deserialize, Serialize};
 
 /// The query string of a GET.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MatchParams {
     pub(crate) limit: Option<usize>,
@@ -24,7 +24,7 @@ pub(crate) struct MatchParams {
 }
 
 /// What an answer may carry besides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Include {
     Attributes,

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::platform::Part;
+use crate::catalog::Catalog;
 use crate::matching::PlatformOffer;
 
 const FIXED: &str = include_str!("document.json");
 
-/// The OpenAPI 3.1 document of a server that serves `platforms`: their names and those of their matchers are the
-/// only values its paths take.
+/// The OpenAPI 3.1 document of a server that serves `platforms`, whose names and those of their matchers are the only
+/// values its paths take, and the tables and functions of `catalog`.
 ///
 /// ```
-/// let document = affinity_server::openapi::document(&[]);
+/// let document = affinity_server::openapi::document(&[], &affinity_server::catalog::Catalog::default());
 /// assert_eq!(document["openapi"], "3.1.0");
 /// ```
-pub fn document(platforms: &[PlatformOffer]) -> Value {
+pub fn document(platforms: &[PlatformOffer], catalog: &Catalog) -> Value {
     // A test parses it, so the default never leaves the server.
     let mut document: Value = serde_json::from_str(FIXED).unwrap_or_default();
     document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
@@ -32,6 +34,12 @@ pub fn document(platforms: &[PlatformOffer]) -> Value {
     if !matchers.is_empty() {
         document["components"]["parameters"]["matcher"]["schema"]["enum"] = json!(matchers);
         document["components"]["parameters"]["matcher"]["description"] = json!(described(platforms));
+    }
+    for platform in catalog.platforms.values() {
+        if let Some(tags) = document["tags"].as_array_mut() {
+            tags.push(json!({ "name": platform.name, "description": "Tables and functions" }));
+        }
+        Part::of(catalog, platform).add_to(&mut document);
     }
     document
 }
@@ -55,6 +63,7 @@ fn described(platforms: &[PlatformOffer]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::document;
+    use crate::catalog::Catalog;
     use crate::matching::{MatcherOffer, PlatformOffer};
     use serde_json::Value;
 
@@ -86,7 +95,7 @@ mod tests {
 
     #[test]
     fn document_lists_what_is_served() {
-        let document = document(&offers());
+        let document = document(&offers(), &Catalog::default());
         let parameters = &document["components"]["parameters"];
         assert_eq!(parameters["platform"]["schema"]["enum"], serde_json::json!(["work", "play"]));
         assert_eq!(parameters["matcher"]["schema"]["enum"], serde_json::json!(["jobs", "peers"]));
@@ -96,12 +105,16 @@ mod tests {
 
     #[test]
     fn document_without_platforms_has_no_empty_enums() {
-        assert!(document(&[])["components"]["parameters"]["platform"]["schema"].get("enum").is_none());
+        assert!(
+            document(&[], &Catalog::default())["components"]["parameters"]["platform"]["schema"]
+                .get("enum")
+                .is_none()
+        );
     }
 
     #[test]
     fn every_reference_leads_somewhere() {
-        let (document, mut found) = (document(&offers()), Vec::new());
+        let (document, mut found) = (document(&offers(), &Catalog::default()), Vec::new());
         references(&document, &mut found);
         assert!(found.len() > 20, "{}", found.len());
         for reference in found {
@@ -112,7 +125,7 @@ mod tests {
 
     #[test]
     fn every_path_variable_is_declared() {
-        let document = document(&offers());
+        let document = document(&offers(), &Catalog::default());
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
                 let mut declared: Vec<&str> = Vec::new();

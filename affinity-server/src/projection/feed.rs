@@ -8,9 +8,10 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::ProjectionError;
-use super::handle::EngineHandle;
+use super::handle::{EngineHandle, Serving};
 use super::live::LiveSettings;
 use super::projector::{Projection, Projector, Retry, Step};
+use super::serving_model::ServingModel;
 use super::snapshot_files::SnapshotFiles;
 use super::status::{Health, with_causes};
 
@@ -24,6 +25,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(10);
 pub(super) enum Command {
     /// Read the views anew and publish what they say.
     Rebuild(oneshot::Sender<Result<(), ProjectionError>>),
+    /// Go on by another embedding model, whose vectors are there.
+    Switch(Box<(Projector, SnapshotFiles)>, oneshot::Sender<Result<(), ProjectionError>>),
     /// Follow now, and say when what was committed before is published.
     CatchUp(oneshot::Sender<Result<(), ProjectionError>>),
     /// Answer by these matchers from now on.
@@ -98,6 +101,11 @@ impl Follower {
                         let _ = reply.send(rebuilt);
                         continue;
                     }
+                    Some(Command::Switch(next, reply)) => {
+                        let switched = self.switch(*next).await;
+                        let _ = reply.send(switched);
+                        continue;
+                    }
                     Some(Command::CatchUp(reply)) => {
                         let _ = reply.send(self.step().await); // as above
                         continue;
@@ -161,6 +169,27 @@ impl Follower {
         Ok(())
     }
 
+    /// Reads the views anew by another projector and publishes the result; from then on it is the one that follows.
+    async fn switch(
+        &mut self,
+        (mut projector, files): (Projector, SnapshotFiles),
+    ) -> Result<(), ProjectionError> {
+        projector.matchers.clone_from(&self.projector.matchers);
+        let began = Instant::now();
+        let (projection, step) = projector.project_all().await?;
+        ServingModel::record(&projector.pool, &projector.platform, &projector.embedder).await?;
+        if let Some(saving) = self.pace.saving.take() {
+            self.saved(saving).await; // what it writes is of the model before, and must not come last
+        }
+        (self.projector, self.projection, self.files) = (projector, projection, files);
+        self.pace = Pace::new(Kept::Nothing);
+        self.health().succession = None;
+        self.show();
+        self.publish(began, step);
+        self.save_when_due().await;
+        self.projector.vectors().forget_other_models().await
+    }
+
     /// The engine with other matchers, unless it has these already.
     async fn answer_by(&mut self, matchers: Vec<Matcher>) -> Result<(), EngineError> {
         let served = self.projection.engine.matchers();
@@ -180,9 +209,15 @@ impl Follower {
         };
         self.projection.engine = Arc::new(made);
         self.projector.matchers = matchers;
-        self.handle.publish(self.projection.published());
+        self.show();
         self.pace.changes_since_save += 1;
         Ok(())
+    }
+
+    /// What there is becomes what readers load.
+    fn show(&self) {
+        let embedder = Arc::clone(&self.projector.embedder);
+        self.handle.publish(Serving { engine: self.projection.published(), embedder });
     }
 
     /// Shows a step to readers. Everything committed before `began` is in it.
@@ -190,7 +225,7 @@ impl Follower {
         let Step { change_count, failure } = step;
         let was_failing = self.health().embedding_failure.is_some();
         if change_count > 0 || was_failing != (failure.is_some() || !self.projection.owing.is_empty()) {
-            self.handle.publish(self.projection.published());
+            self.show();
         }
         if change_count > 0 {
             self.pace.changes_since_save += change_count;

@@ -9,11 +9,14 @@ use tokio::task::JoinHandle;
 
 use super::ProjectionError;
 use super::feed::{Command, Follower, Kept, Pace, listen};
-use super::handle::EngineHandle;
+use super::handle::{EngineHandle, Serving};
 use super::projector::{Projection, Projector, Retry};
 use super::read::check_projection;
+use super::serving_model::ServingModel;
 use super::snapshot_files::{SnapshotFiles, origin};
 use super::status::{Health, LiveStatus, with_causes};
+use super::succession::{Succession, SuccessionStatus};
+use super::vectors::VectorStore;
 use crate::catalog::ProjectionStatements;
 use crate::embedding::Embedder;
 
@@ -83,6 +86,7 @@ pub struct LiveEngine {
     commands: mpsc::Sender<Command>,
     follower: JoinHandle<()>,
     listener: JoinHandle<()>,
+    succession: Option<JoinHandle<()>>,
 }
 
 impl LiveEngine {
@@ -105,7 +109,12 @@ impl LiveEngine {
                 return Err(error);
             }
         };
-        let handle = Arc::new(EngineHandle::new(projection.published()));
+        let embedder = Arc::clone(&projector.embedder);
+        if let Err(error) = ServingModel::record(&pool, &platform, &embedder).await {
+            listener.abort();
+            return Err(error);
+        }
+        let handle = Arc::new(EngineHandle::new(Serving { engine: projection.published(), embedder }));
         let health = Arc::new(Mutex::new(Health::new(projection.position.clone())));
         let (commands, inbox) = mpsc::channel(8);
         if projection.engine.verification() == Verification::Pending {
@@ -123,7 +132,47 @@ impl LiveEngine {
             pace: Pace::new(kept),
         };
         let follower = tokio::spawn(follower.run());
-        Ok(Self { pool, handle, health, commands, follower, listener })
+        Ok(Self { pool, handle, health, commands, follower, listener, succession: None })
+    }
+
+    /// Embeds every text by the model of `next` in the background while answers go on as before, then replaces the
+    /// engine in one swap; the matchers stay those that are served then. [`Self::status`] says how far that is. When
+    /// the server ends before, the next call goes on.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn switch_to(&mut self, next: LiveParts) -> Result<(), ProjectionError> {
+        let (projector, files, _) = prepare(next).await?;
+        let model = projector.embedder.model().to_owned();
+        tracing::info!(
+            "{}: answers use the vectors of {} until {model} has embedded all texts",
+            projector.platform,
+            self.serving().embedder.model()
+        );
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).succession =
+            Some(SuccessionStatus { model, done: 0, total: 0, failure: None });
+        let (health, commands) = (Arc::clone(&self.health), self.commands.downgrade());
+        let succession = Succession { projector, files, health, commands };
+        if let Some(before) = self.succession.replace(tokio::spawn(succession.run())) {
+            before.abort();
+        }
+        Ok(())
+    }
+
+    /// Deletes the stored vectors of all models but the one that serves, such as a change that was given up left.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Database`] when it cannot.
+    pub async fn forget_other_models(&self) -> Result<(), ProjectionError> {
+        let Serving { engine, embedder } = self.serving();
+        let (pool, platform) = (&self.pool, engine.schema().name());
+        VectorStore { pool, platform, embedder: &embedder }.forget_other_models().await
+    }
+
+    /// The newest version with the embedder of its vectors.
+    #[must_use]
+    pub fn serving(&self) -> Serving {
+        self.handle.serving()
     }
 
     /// The database that it follows.
@@ -197,6 +246,9 @@ impl LiveEngine {
 
     /// Stops following the database and saves a snapshot if anything changed since the last.
     pub async fn stop(mut self) {
+        if let Some(succession) = self.succession.take() {
+            succession.abort();
+        }
         // An error means that the follower has ended already, which is what stopping is for.
         let _ = self.commands.send(Command::Stop).await;
         if let Err(error) = (&mut self.follower).await {
@@ -234,6 +286,7 @@ impl Drop for LiveEngine {
         // Without `stop` nothing is saved: the next start replays the feed from the last snapshot.
         self.follower.abort();
         self.listener.abort();
+        self.succession.iter().for_each(JoinHandle::abort);
     }
 }
 

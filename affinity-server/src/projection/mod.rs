@@ -18,17 +18,20 @@ mod projector; // engines from views: whole, or from the version before
 mod snapshot_files; // kept between runs
 mod status;
 mod handle;
+mod serving_model; // whose vectors answers come from
 mod feed; // the task that follows the database
+mod succession; // from one embedding model to the next
 mod live; // all of the above, running
 
 pub use self::entry::{Anchor, Entry, Fingerprint, Given};
 pub use self::error::ProjectionError;
 pub use self::feedback::FEEDBACK_RELATION_PREFIX;
-pub use self::handle::EngineHandle;
+pub use self::handle::{EngineHandle, Serving};
 pub use self::ledger::{Difference, Ledger};
 pub use self::live::{LiveEngine, LiveParts, LiveSettings, MatcherSetter};
 pub use self::position::Position;
 pub use self::projector::{Projection, Projector, Retry, Step};
+pub use self::serving_model::ServingModel;
 pub use self::snapshot_files::discard_snapshot;
 pub use self::status::LiveStatus;
 

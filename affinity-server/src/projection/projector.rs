@@ -70,7 +70,8 @@ impl Projector {
         SnapshotReader::begin(&self.pool, source).await
     }
 
-    fn vectors(&self) -> VectorStore<'_> {
+    /// The stored vectors of its platform.
+    pub(super) fn vectors(&self) -> VectorStore<'_> {
         VectorStore { pool: &self.pool, platform: &self.platform, embedder: &self.embedder }
     }
 
@@ -122,6 +123,24 @@ impl Projector {
         self.vectors().forget_orphans(&self.statements).await?;
         let projection = Projection { engine: Arc::new(engine), ledger, position, owing };
         Ok((projection, Step { change_count, failure }))
+    }
+
+    /// The texts that the embedder has not embedded yet.
+    ///
+    /// # Errors
+    /// As [`Self::project_all`].
+    pub(super) async fn texts_to_embed(&self) -> Result<Vec<TextContent>, ProjectionError> {
+        let mut missing = Vec::new();
+        let mut sink = |row: Row| {
+            if let Content::Text(text) = row.content
+                && matches!(text.vector, KnownVector::Missing { .. })
+            {
+                missing.push(text);
+            }
+            Ok(())
+        };
+        self.begin().await?.read_all(View::Texts, &mut sink).await?;
+        Ok(missing)
     }
 
     /// All that the views say now, and why some texts have no vector.

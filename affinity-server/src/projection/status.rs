@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::position::Position;
+use super::succession::SuccessionStatus;
 
 /// How a live engine is doing: what readiness reports.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Health {
     pub(super) error: Option<String>,
     pub(super) embedding_failure: Option<String>,
     pub(super) snapshot_failure: Option<String>,
+    /// While a next embedding model works towards taking over.
+    pub(super) succession: Option<SuccessionStatus>,
 }
 
 impl Health {
@@ -33,6 +36,7 @@ impl Health {
             error: None,
             embedding_failure: None,
             snapshot_failure: None,
+            succession: None,
         }
     }
 
@@ -41,11 +45,12 @@ impl Health {
             self.embedding_failure.iter().map(|failure| format!("texts could not be embedded: {failure}"));
         let snapshot =
             self.snapshot_failure.iter().map(|failure| format!("no snapshot was saved: {failure}"));
+        let succession = self.succession.iter().map(ToString::to_string);
         LiveStatus {
             position: self.position.clone(),
             lag: self.in_step_at.elapsed(),
             error: self.error.clone(),
-            degraded: embedding.chain(snapshot).collect(),
+            degraded: embedding.chain(snapshot).chain(succession).collect(),
         }
     }
 }

@@ -115,8 +115,8 @@ impl VectorStore<'_> {
              select $1, t.kind, t.id, t.space, $2, t.text_hash, ($7::real[])[(t.place - 1) * $8 + 1 : t.place * $8]
              from unnest($3::text[], $4::text[], $5::text[], $6::bytea[]) with ordinality
                 as t(kind, id, space, text_hash, place)
-             on conflict (platform, kind, id, space) do update
-                set model = excluded.model, text_hash = excluded.text_hash, vector = excluded.vector",
+             on conflict (platform, kind, id, space, model) do update
+                set text_hash = excluded.text_hash, vector = excluded.vector",
         )
         .bind(self.platform)
         .bind(self.embedder.model())
@@ -160,6 +160,20 @@ impl VectorStore<'_> {
         .execute(self.pool)
         .await
         .map_err(ProjectionError::database("forget vectors"))?;
+        Ok(())
+    }
+
+    /// Deletes all stored vectors of other models.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Database`] when it cannot.
+    pub(super) async fn forget_other_models(&self) -> Result<(), ProjectionError> {
+        sqlx::query("delete from affinity.vectors where platform = $1 and model <> $2")
+            .bind(self.platform)
+            .bind(self.embedder.model())
+            .execute(self.pool)
+            .await
+            .map_err(ProjectionError::database("forget vectors"))?;
         Ok(())
     }
 

@@ -2,3 +2,28 @@
 //! executed as the caller, and answered. The grammar is PostgREST's.
 
 pub mod request;
+mod plan;
+mod settings;
+mod rest; // what is shared by all requests
+mod unreadable; // what a role may not read
+mod ask; // one request, before its table is looked at
+mod cursor;
+mod listing; // total orders and next pages
+mod read;
+mod body; // JSON and CSV looked at, not converted
+mod payload; // rows of a body against the catalog
+mod etag; // versions of rows and answers
+mod idempotency; // writes that happen once
+mod transact; // jobs that write, whole or not at all
+mod write;
+mod call;
+mod execute; // as the caller, again when it lost against others
+mod failure; // the database's errors
+mod answer; // status, headers, body
+mod refusal; // the grammar's errors
+mod routes;
+
+pub use self::plan::{PlanError, Planner, Table, Way};
+pub use self::rest::Rest;
+pub use self::routes::routes;
+pub use self::settings::RestSettings;

@@ -1,18 +1,33 @@
 //! What the browser may do with the page: show it, and nothing else.
 
-use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
-/// The page's style sheet.
-pub(super) const STYLE: &str = include_str!("page.css");
+use axum::http::HeaderName;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY as POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use sha2::{Digest, Sha256};
+
+/// The style sheet of every page.
+pub(crate) const STYLE: &str = include_str!("page.css");
 
 /// No scripts, no frames, nothing fetched; one style sheet, named by its hash; forms lead back here.
-pub(super) static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
+static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; style-src 'sha256-{}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         base64(&Sha256::digest(STYLE.as_bytes()))
     )
 });
+
+/// What every page is sent with.
+pub(crate) fn security_headers() -> [(HeaderName, &'static str); 4] {
+    [
+        (POLICY, CONTENT_SECURITY_POLICY.as_str()),
+        (REFERRER_POLICY, "same-origin"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CACHE_CONTROL, "no-store"),
+    ]
+}
 
 /// Standard base64 with padding (RFC 4648): a policy names hashes so, and nothing else here needs the crate.
 fn base64(bytes: &[u8]) -> String {

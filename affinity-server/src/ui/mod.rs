@@ -9,6 +9,7 @@ mod page;
 mod headers; // what the browser may do with the page
 mod routes;
 
+pub(crate) use self::headers::{STYLE, security_headers};
 pub use self::model::{PageModel, Search};
 pub use self::page::page;
 pub use self::routes::routes;

@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY as POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::headers::CONTENT_SECURITY_POLICY;
+use super::headers::security_headers;
 use super::model::{PageModel, Search};
 use super::page::page;
 use crate::matching::{Asker, MatchParams, MatcherOffer, Matching, PlatformOffer};
@@ -64,15 +61,6 @@ async fn show(
     }
     let status = model.problem.as_ref().map_or(StatusCode::OK, Problem::status);
     (status, security_headers(), page(&model)).into_response()
-}
-
-fn security_headers() -> [(HeaderName, &'static str); 4] {
-    [
-        (POLICY, CONTENT_SECURITY_POLICY.as_str()),
-        (REFERRER_POLICY, "same-origin"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (CACHE_CONTROL, "no-store"),
-    ]
 }
 
 /// A matcher between nodes of one kind, as a visitor can click on from match to match; else any.

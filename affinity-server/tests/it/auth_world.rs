@@ -43,6 +43,7 @@ pub(crate) fn settings() -> AuthoritySettings {
         trusted_origins: Vec::new(),
         proxies: Vec::new(),
         limits: LimitSettings::NONE,
+        providers: Vec::new(),
         anonymous: BTreeMap::from([("bare".to_owned(), AnonymousRole::Server)]),
     }
 }
@@ -81,7 +82,15 @@ impl World {
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { pool, url, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+        Self {
+            pool,
+            url,
+            client: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .unwrap(),
+        }
     }
 
     /// An active member of teraffi.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use affinity_server::catalog::{PlatformSettings, TransactionEndPolicy};
 use affinity_server::config::{
     Config, ConfigError, Invocation, InvocationError, LogFormat, Origin, PostgresPrograms, SETTINGS, Task,
 };
@@ -133,7 +134,7 @@ fn unknown_key_of_the_file_is_named_with_the_allowed_ones() {
             assert_eq!(key, "adress");
             assert_eq!(origin, Origin::File { path, line: 2 });
             assert!(allowed.contains(&"data_dir".to_string()));
-            assert_eq!(allowed.len(), SETTINGS.len());
+            assert_eq!(allowed.len(), SETTINGS.len() + 1); // and [platforms.NAME]
         }
         other => panic!("{other:?}"),
     }
@@ -238,4 +239,48 @@ fn database_url_of_a_foreign_database_is_given_back() {
     let url = "postgresql://me@db.example/affinity";
     assert_eq!(run(&["database-url", "--database-url", url]), (Some(0), format!("{url}\n"), String::new()));
     assert!(Path::new(SERVER).is_file());
+}
+
+#[test]
+fn platforms_are_tables_of_the_file() {
+    let file = "match_queue = 7\n[platforms.v1]\nschemas = ['public', 'personal']\nallow_unguarded = true\n\
+                strict = false\nanonymous_role = 'web'\nmax_rows = 1000\nplan_enabled = true\n\
+                aggregates_enabled = true\ntx_end = 'commit-allow-override'\nextra_search_path = ['ext']\n\
+                [platforms.a]\n";
+    let config = config(&[], &[], file);
+    assert_eq!(config.matching.queue_length, 7);
+    let v1 = PlatformSettings {
+        schemas: vec!["public".to_owned(), "personal".to_owned()],
+        allow_unguarded: true,
+        is_strict: false,
+        anonymous_role: Some("web".to_owned()),
+        rows_max: Some(1000),
+        plan_enabled: true,
+        aggregates_enabled: true,
+        transaction_end: TransactionEndPolicy { commits: true, may_override: true },
+        extra_search_path: vec!["ext".to_owned()],
+    };
+    let expected = [("a".to_owned(), PlatformSettings::standard()), ("v1".to_owned(), v1)];
+    assert_eq!(config.platforms, expected);
+}
+
+#[test]
+fn wrong_platform_setting_is_named_with_its_line() {
+    let check = |line: &str, setting, value| {
+        check_wrong(&[], &[], &format!("[platforms.v1]\n{line}\n"), (setting, Some(value), "file:2"));
+    };
+    check("schemas = 'public'", "schemas", "'public'");
+    check("schemas = []", "schemas", "[]");
+    check("allow_unguarded = 'yes'", "allow_unguarded", "'yes'");
+    check("max_rows = 0", "max_rows", "0");
+    check("tx_end = \"roll\"", "tx_end", "roll");
+    check_wrong(&[], &[], "\nplatforms = 1", ("platforms", Some("1"), "file:2"));
+    check_wrong(&[], &[], "[platforms.'a/b']", ("platforms", Some("a/b"), "file:1"));
+    match read(&[], &[], "[platforms.v1]\n\nschema = ['x']").0.unwrap_err() {
+        InvocationError::Config { source: ConfigError::UnknownKey { key, origin, allowed } } => {
+            assert_eq!((key.as_str(), allowed.len()), ("schema", 9));
+            assert!(matches!(origin, Origin::File { line: 3, .. }), "{origin}");
+        }
+        other => panic!("{other:?}"),
+    }
 }

@@ -17,18 +17,18 @@ use crate::problem::Problem;
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One request about accounts of one platform.
-pub(super) struct Desk<'a> {
-    pub(super) authority: &'a Authority,
-    pub(super) platform: &'a str,
-    pub(super) statements: &'a AccountStatements,
-    pub(super) visit: &'a Visit,
+pub(in crate::auth) struct Desk<'a> {
+    pub(in crate::auth) authority: &'a Authority,
+    pub(in crate::auth) platform: &'a str,
+    pub(in crate::auth) statements: &'a AccountStatements,
+    pub(in crate::auth) visit: &'a Visit,
 }
 
 /// Whose session a request shows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SignedIn {
-    pub(super) account: Uuid,
-    pub(super) session: Uuid,
+pub(in crate::auth) struct SignedIn {
+    pub(in crate::auth) account: Uuid,
+    pub(in crate::auth) session: Uuid,
 }
 
 impl<'a> Desk<'a> {
@@ -36,7 +36,11 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     /// 404 when the platform has no accounts.
-    pub(super) fn of(authority: &'a Authority, platform: &'a str, visit: &'a Visit) -> Result<Self, Problem> {
+    pub(in crate::auth) fn of(
+        authority: &'a Authority,
+        platform: &'a str,
+        visit: &'a Visit,
+    ) -> Result<Self, Problem> {
         let statements = authority.platform(platform).and_then(|known| known.accounts.as_ref());
         let no_accounts = || {
             let detail = format!("there is no platform \"{platform}\" that people sign in to");
@@ -46,7 +50,10 @@ impl<'a> Desk<'a> {
     }
 
     /// A transaction that may touch accounts; audit rows say that `actor` wrote, from where the request comes.
-    pub(super) async fn begin(&self, actor: Option<Uuid>) -> Result<Transaction<'static, Postgres>, Problem> {
+    pub(in crate::auth) async fn begin(
+        &self,
+        actor: Option<Uuid>,
+    ) -> Result<Transaction<'static, Postgres>, Problem> {
         let claims = actor.map(|actor| ("sub".to_owned(), actor.to_string().into()));
         // The server's own user: what is asked here is checked here, and no role may read a password's hash.
         let caller = Caller::new(Standing::Service, None, Map::from_iter(claims));
@@ -58,7 +65,7 @@ impl<'a> Desk<'a> {
         begin_as(&self.authority.pool, &caller, &settings).await.map_err(database)
     }
 
-    pub(super) async fn account(
+    pub(in crate::auth) async fn account(
         &self,
         connection: &mut PgConnection,
         id: Uuid,
@@ -68,7 +75,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Puts a letter into the outbox, unless its recipient has had many in the last hour.
-    pub(super) async fn post(&self, tx: &mut PgConnection, letter: &Letter) -> Result<(), Problem> {
+    pub(in crate::auth) async fn post(&self, tx: &mut PgConnection, letter: &Letter) -> Result<(), Problem> {
         match self.authority.limits.letter(letter.recipient()) {
             true => post(tx, letter).await.map_err(database),
             false => Ok(()),
@@ -76,7 +83,7 @@ impl<'a> Desk<'a> {
     }
 
     /// What an account is told of itself; null when there is none.
-    pub(super) async fn describe(&self, id: Uuid) -> Result<Value, Problem> {
+    pub(in crate::auth) async fn describe(&self, id: Uuid) -> Result<Value, Problem> {
         let mut connection = self.authority.pool.acquire().await.map_err(database)?;
         let Some(account) = self.account(&mut connection, id).await? else { return Ok(Value::Null) };
         drop(connection);
@@ -89,7 +96,7 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     /// 403 when it is not the password; who has none, since he comes by a provider, is not asked.
-    pub(super) async fn confirm_password(
+    pub(in crate::auth) async fn confirm_password(
         &self,
         signed_in: SignedIn,
         password: Option<&str>,
@@ -112,20 +119,20 @@ impl<'a> Desk<'a> {
 }
 
 /// What a client learns when the database fails: nothing but that.
-pub(super) fn database(error: sqlx::Error) -> Problem {
+pub(in crate::auth) fn database(error: sqlx::Error) -> Problem {
     tracing::error!(%error, "accounts cannot be read or written");
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the server cannot answer now")
         .retry_after_seconds(1)
 }
 
 /// The system failed to do what it always does: random numbers, hashing.
-pub(super) fn internal(error: impl std::error::Error) -> Problem {
+pub(in crate::auth) fn internal(error: impl std::error::Error) -> Problem {
     tracing::error!(%error, "an account could not be served");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed to answer")
 }
 
 /// Rows of a statement over accounts.
-pub(super) async fn rows<Row: for<'r> FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin>(
+pub(in crate::auth) async fn rows<Row: for<'r> FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin>(
     connection: &mut PgConnection,
     statement: &str,
     account: Uuid,

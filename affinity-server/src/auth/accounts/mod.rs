@@ -19,4 +19,6 @@ mod routes;
 pub(in crate::auth) use self::account::{
     Account, KeyRow, NewAccount, SessionRow, account_by_email, create_account,
 };
+pub(in crate::auth) use self::desk::{Desk, database, internal};
 pub use self::routes::routes;
+pub(in crate::auth) use self::sign_in::{Begun, require_usable};

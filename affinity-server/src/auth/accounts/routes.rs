@@ -17,6 +17,7 @@ use super::wire::{
 };
 use crate::auth::authority::{SESSION_IDLE_SECONDS, SharedAuthority};
 use crate::auth::caller::{Caller, Standing};
+use crate::auth::openid;
 use crate::auth::refusal::Refusal;
 use crate::auth::visit::Visit;
 use crate::problem::{JsonBody, PathParts, Problem};
@@ -39,6 +40,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>(authority: SharedAuthority) -> R
         .route("/auth/{platform}/keys", get(list_keys).post(make_key))
         .route("/auth/{platform}/keys/{id}", delete(revoke_key))
         .route("/auth/{platform}/me", get(me))
+        .merge(openid::routes())
         .with_state(authority)
 }
 

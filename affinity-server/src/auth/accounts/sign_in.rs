@@ -10,10 +10,10 @@ use crate::catalog::account_sql;
 use crate::problem::Problem;
 
 /// A session that began, and the token that shows it.
-pub(super) struct Begun {
-    pub(super) account: Uuid,
-    pub(super) session: Uuid,
-    pub(super) token: Token,
+pub(in crate::auth) struct Begun {
+    pub(in crate::auth) account: Uuid,
+    pub(in crate::auth) session: Uuid,
+    pub(in crate::auth) token: Token,
 }
 
 impl Desk<'_> {
@@ -41,7 +41,7 @@ impl Desk<'_> {
     }
 
     /// Begins a session of an account that has shown who it is.
-    pub(super) async fn begin_session(&self, account: Uuid) -> Result<Begun, Problem> {
+    pub(in crate::auth) async fn begin_session(&self, account: Uuid) -> Result<Begun, Problem> {
         let token = Token::new(TokenKind::Session).map_err(internal)?;
         let mut tx = self.begin(Some(account)).await?;
         let session = sqlx::query_scalar(account_sql(&self.statements.create_session))
@@ -60,7 +60,7 @@ impl Desk<'_> {
 
 /// # Errors
 /// 403 when the address is not verified or the account not active.
-pub(super) fn require_usable(account: &Account) -> Result<(), Problem> {
+pub(in crate::auth) fn require_usable(account: &Account) -> Result<(), Problem> {
     let refuse = |code, detail| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
     match account {
         Account { active: false, .. } => refuse("account_inactive", "this account cannot be used"),

@@ -3,7 +3,7 @@
 /// Parts about embedded relations lie inside the [`Embedding`] that they belong to, so that a tree of queries results.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Query {
-    /// `select`; empty means every column.
+    /// `select`; `*` when there is none, empty for no column, as in `relation()`.
     pub select: Vec<SelectItem>,
     /// Filters and `and`/`or` trees, all of which must hold.
     pub conditions: Vec<Condition>,
@@ -157,7 +157,7 @@ pub struct Filter {
 /// An operator with its operand, as it was written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operator {
-    /// `eq`, `neq`, `gt`, `gte`, `lt`, `lte`, `like`, `ilike`, `match`, `imatch` (with `any` or `all`), `isdistinct`,
+    /// `eq`, `gt`, `gte`, `lt`, `lte`, `like`, `ilike`, `match`, `imatch` (with `any` or `all`), `neq`, `isdistinct`,
     /// `cs`, `cd`, `ov`, `sl`, `sr`, `nxr`, `nxl`, `adj`.
     Binary {
         /// PostgREST's name of it.

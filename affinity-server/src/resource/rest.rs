@@ -1,0 +1,96 @@
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use sqlx::PgPool;
+use tokio::sync::OnceCell;
+
+use super::cursor::CursorKey;
+use super::settings::RestSettings;
+use super::unreadable::{Unreadable, UnreadableColumns};
+use crate::catalog::{Catalog, CatalogHandle};
+use crate::problem::Problem;
+
+/// The REST layer of every platform: a pool, the newest catalog, and caps. Cheap to clone.
+#[derive(Clone)]
+pub struct Rest(Arc<Parts>);
+
+struct Parts {
+    pool: PgPool,
+    catalog: CatalogHandle,
+    settings: RestSettings,
+    cursor_key: CursorKey,
+    unreadable: UnreadableColumns,
+    timezones: OnceCell<HashSet<String>>,
+}
+
+impl Rest {
+    /// Serves what `catalog` describes of the database behind `pool`.
+    #[must_use]
+    pub fn new(pool: PgPool, catalog: CatalogHandle, settings: RestSettings) -> Self {
+        let cursor_key = CursorKey::random();
+        Self(Arc::new(Parts {
+            pool,
+            catalog,
+            settings,
+            cursor_key,
+            unreadable: UnreadableColumns::default(),
+            timezones: OnceCell::new(),
+        }))
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    pub(super) fn catalog(&self) -> Arc<Catalog> {
+        self.0.catalog.load()
+    }
+
+    /// Has the catalog read again: the database spoke of names that it should have.
+    pub(super) fn suspect_catalog(&self) {
+        self.0.catalog.suspect();
+    }
+
+    pub(super) fn settings(&self) -> &RestSettings {
+        &self.0.settings
+    }
+
+    pub(super) fn cursor_key(&self) -> &CursorKey {
+        &self.0.cursor_key
+    }
+
+    /// What `role` may not read of tables that it may read.
+    pub(super) async fn unreadable(
+        &self,
+        catalog: &Arc<Catalog>,
+        role: Option<&str>,
+    ) -> Result<Arc<Unreadable>, Problem> {
+        self.0.unreadable.of(&self.0.pool, catalog, role).await.map_err(|error| unanswered(&error))
+    }
+
+    /// Whether PostgreSQL knows a time zone of this name.
+    pub(super) async fn knows_timezone(&self, name: &str) -> Result<bool, Problem> {
+        let read = async || -> Result<HashSet<String>, sqlx::Error> {
+            let names = sqlx::query_scalar("SELECT lower(name) FROM pg_timezone_names")
+                .fetch_all(&self.0.pool)
+                .await?;
+            Ok(names.into_iter().collect())
+        };
+        let known = self.0.timezones.get_or_try_init(read).await.map_err(|error| unanswered(&error))?;
+        Ok(known.contains(&name.to_lowercase()))
+    }
+}
+
+fn unanswered(error: &sqlx::Error) -> Problem {
+    tracing::error!("the database did not answer: {error}");
+    let message = "Database connection error. Retrying the connection.";
+    Problem::rest(StatusCode::SERVICE_UNAVAILABLE, "PGRST000", message).retry_after_seconds(1)
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}
