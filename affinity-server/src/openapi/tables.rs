@@ -306,7 +306,7 @@ impl Table<'_> {
         let responses = with_problems(
             json!({ "200": self.rows_reference(), "201": self.inserted(), "207": { "$ref": "#/components/responses/RestOutcomes" } }),
         );
-        let mut operation = self.operation("insert", format!("Insert into {name}"), parameters, responses);
+        let mut operation = self.operation("insert", format!("Add rows to {name}"), parameters, responses);
         let row = json!({ "$ref": format!("#/components/schemas/{}.-insert", self.key()) });
         operation["requestBody"] = json!({
             "required": true,
