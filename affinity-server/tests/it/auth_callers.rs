@@ -1,6 +1,6 @@
 //! Who is asking, by what the request shows.
 
-use affinity_server::auth::{Token, TokenKind};
+use affinity_server::auth::{AuthoritySettings, Reach, Token, TokenKind};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -42,7 +42,7 @@ async fn demo_data_is_open_to_look_at_on_loopback_only() {
     check_standing(&open, "staff");
     assert_eq!(open.1["access"], "Read");
     check_standing(&here.who("bare2", &[]).await, "anonymous");
-    let reachable = affinity_server::auth::AuthoritySettings { is_loopback: false, ..settings() };
+    let reachable = AuthoritySettings { reach: Reach::Others, ..settings() };
     check_standing(&World::over(pool, reachable).await.who("teraffi", &[]).await, "anonymous");
 }
 

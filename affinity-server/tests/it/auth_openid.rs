@@ -184,7 +184,7 @@ async fn newcomer_gets_an_account_and_comes_back_to_it() {
             &asked["code_challenge_method"],
             &asked["redirect_uri"]
         ],
-        ["affinity", "code", "S256", "https://people.example/auth/teraffi/openid/google/return"]
+        ["affinity", "code", "S256", "http://localhost:8080/auth/teraffi/openid/google/return"]
     );
     assert_eq!(asked["scope"], "openid email");
     let first = account(&play, &play.sign_in("anna@example.org").await).await;
