@@ -125,7 +125,7 @@ async fn key_is_its_owner_narrowed_until_revoked_or_expired() {
     let world = World::new("auth_key").await;
     let (member, token) = (world.member("m@example.org").await, Token::new(TokenKind::Key).unwrap());
     let insert = "INSERT INTO affinity.api_keys (platform, account_id, name, prefix, key_hash, permissions, requests_per_minute)
-        VALUES ('teraffi', $1, 'test', $2, $3, '{read:brands}', 10)";
+        VALUES ('teraffi', $1, 'test', $2, $3, '{read:who}', 10)";
     sqlx::query(insert)
         .bind(member)
         .bind(token.first_letters())
@@ -148,6 +148,12 @@ async fn key_is_its_owner_narrowed_until_revoked_or_expired() {
             (&json!(member.to_string()), &json!("Read"))
         );
     }
+    sqlx::query("UPDATE affinity.api_keys SET permissions = '{read:brands,match}'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let forbidden = world.who("teraffi", &[("authorization", &bearer)]).await;
+    check_refused(&forbidden, (403, "not_permitted", "this needs the permission read:who"));
     let used = "SELECT count(*) FROM affinity.api_keys WHERE last_used_at > now() - interval '1 minute'";
     assert_eq!(sqlx::query_scalar::<_, i64>(used).fetch_one(&world.pool).await.unwrap(), 1);
     for end in ["expires_at = now()", "expires_at = null, revoked_at = now()"] {

@@ -160,8 +160,8 @@ async fn account(play: &Play, answer: &Answer) -> Value {
         "{}",
         answer.body
     );
-    let cookies = answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
-    let session = cookies.filter(|cookie| cookie.starts_with("affinity_teraffi=afs_")).next().unwrap();
+    let mut cookies = answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+    let session = cookies.find(|cookie| cookie.starts_with("affinity_teraffi=afs_")).unwrap();
     let cookie = session.split(';').next().unwrap();
     play.world.send("GET", "me", &[("cookie", cookie)], Value::Null).await.body["account"].clone()
 }
