@@ -49,3 +49,16 @@ impl<T: bytemuck::Pod> Deref for Slab<T> {
         }
     }
 }
+
+impl<T: bytemuck::Pod> Slab<T> {
+    /// The slice to change: copied first unless this is its only holder.
+    pub(crate) fn make_mut(&mut self) -> &mut [T] {
+        if let Place::Mapped(..) = &self.0 {
+            *self = Self(Place::Owned(Arc::from(&**self)));
+        }
+        match &mut self.0 {
+            Place::Owned(items) => Arc::make_mut(items),
+            Place::Mapped(..) => &mut [], // it has just been copied
+        }
+    }
+}

@@ -6,7 +6,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -61,6 +61,8 @@ struct Document {
     got: Option<String>,
     #[serde(skip)]
     retry_after_seconds: Option<u64>,
+    #[serde(skip)]
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// What PostgREST's clients read besides `code` and `hint`; present even when there is nothing to say.
@@ -98,6 +100,7 @@ impl Problem {
             expected: None,
             got: None,
             retry_after_seconds: None,
+            headers: Vec::new(),
         }))
     }
 
@@ -161,6 +164,13 @@ impl Problem {
         self
     }
 
+    /// Sends a header with the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.0.status
@@ -207,6 +217,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.0.retry_after_seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.headers_mut().extend(self.0.headers.iter().cloned());
         // Kept for layers that add to it or show it to people.
         response.extensions_mut().insert(self);
         response

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use affinity_core::vector::{
-    Kernel, Metric, Neighbor, NewVector, PreparedQuery, Scan, Space, SpaceParams, VectorChange,
+    Codes, Kernel, Metric, Neighbor, NewVector, PreparedQuery, Scan, Space, SpaceParams, VectorChange,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -37,11 +37,17 @@ fn change(node: usize, random: &mut Xorshift) -> VectorChange {
     VectorChange { node, vector: Some(NewVector { components: random.vector(), audience: 0 }) }
 }
 
+fn by_index(node: usize) -> u64 {
+    node as u64
+}
+
 fn space() -> Space {
     let mut random = Xorshift(7);
-    let params = SpaceParams { name: "profile".into(), dimension: DIMENSION, metric: Metric::Cosine };
+    let (metric, exact_max) = (Metric::Cosine, SpaceParams::EXACT_MAX);
+    let params =
+        SpaceParams { name: "profile".into(), dimension: DIMENSION, metric, exact_max, codes: Codes::None };
     let changes = (0..COUNT).map(|node| change(node, &mut random)).collect();
-    Space::empty(params, Kernel::detect()).with_changes(changes).unwrap()
+    Space::empty(params, Kernel::detect()).with_changes(changes, &by_index).unwrap()
 }
 
 /// One word per page, each bit set for about `percent` of 100.
@@ -113,13 +119,13 @@ fn scan_benches(criterion: &mut Criterion) {
 fn update_benches(criterion: &mut Criterion) {
     let space = space();
     let one = vec![change(12_345, &mut Xorshift(17))];
-    let next = space.with_changes(one.clone()).unwrap();
+    let next = space.with_changes(one.clone(), &by_index).unwrap();
     assert_eq!(next.count(), COUNT);
     assert_ne!(next.vector(12_345), space.vector(12_345));
     let mut group = criterion.benchmark_group("vector/update/n20000/d256");
     group.throughput(Throughput::Elements(1));
     group.bench_function("one_vector", |bencher| {
-        bencher.iter(|| black_box(&space).with_changes(one.clone()));
+        bencher.iter(|| black_box(&space).with_changes(one.clone(), &by_index));
     });
     group.finish();
 }

@@ -52,7 +52,7 @@ impl Engine {
         let context = self.context(query, matcher, &source, &is_cancelled);
         let allowed = self.allowed(query, matcher, context)?;
         let readings = read(matcher, context, &mut scratch);
-        let (found, _) = candidates(self, matcher, &allowed, &readings);
+        let (found, ..) = candidates(self, matcher, &allowed, &readings);
         let nodes = self.graph.nodes(matcher.to);
         let is_source = |node: NodeId| matcher.from == matcher.to && source.node == Some(node);
         let asked = targets.iter().filter_map(|key| nodes.find(key));

@@ -43,7 +43,7 @@ impl Engine {
             let matches: Vec<Match> =
                 places.map(|(rank, (node, _))| run.found(rank, *node, scratch)).collect();
             observer.stage_done("explanation");
-            let Ranking { mut funnel, cuts, .. } = run.ranking;
+            let Ranking { mut funnel, cuts, approximate, .. } = run.ranking;
             funnel.insert("after_limit".to_string(), chosen.len());
             let header = self.header(query, matcher, &run.explain.context);
             Answer {
@@ -54,6 +54,7 @@ impl Engine {
                 timings_us: BTreeMap::new(),
                 truncated: !cuts.is_empty(),
                 cuts,
+                approximate,
                 degraded: self.degraded(),
                 diversity,
             }
@@ -373,6 +374,8 @@ pub(super) fn read<'q>(
 pub(super) struct Ranking {
     pub(super) funnel: BTreeMap<String, usize>,
     pub(super) cuts: Vec<Cut>,
+    /// Sources of candidates that did not look at every node.
+    pub(super) approximate: Vec<String>,
     /// Sorted by node.
     pub(super) candidates: Vec<NodeId>,
     pub(super) features: FeatureMatrix,
@@ -387,7 +390,7 @@ pub(super) fn rank(
     readings: &[Box<dyn Reading + '_>],
     weights: &[f64],
 ) -> Ranking {
-    let (candidates, cuts) = candidates(engine, matcher, allowed, readings);
+    let (candidates, cuts, approximate) = candidates(engine, matcher, allowed, readings);
     let features = FeatureMatrix::measure(&matcher.signals, readings, &candidates);
     let scores = features.scores(weights);
     let scored =
@@ -401,17 +404,18 @@ pub(super) fn rank(
         ("candidates".to_string(), candidates.len()),
         ("after_scoring".to_string(), order.len()),
     ]);
-    Ranking { funnel, cuts, candidates, features, order }
+    Ranking { funnel, cuts, approximate, candidates, features, order }
 }
 
-/// What the candidate sources find, sorted and without repetition, and which caps cut.
+/// What the candidate sources find, sorted and without repetition, which caps cut, and which sources searched
+/// approximately.
 pub(super) fn candidates(
     engine: &Engine,
     matcher: &Matcher,
     allowed: &Allowed<'_>,
     readings: &[Box<dyn Reading + '_>],
-) -> (Vec<NodeId>, Vec<Cut>) {
-    let (mut candidates, mut cuts) = (Vec::new(), Vec::new());
+) -> (Vec<NodeId>, Vec<Cut>, Vec<String>) {
+    let (mut candidates, mut cuts, mut approximate) = (Vec::new(), Vec::new(), Vec::new());
     for source in &matcher.candidates {
         let expansion = match source.signal {
             Some(signal) => readings[signal].expand(source.cap, &|node| allowed.allows(node)),
@@ -420,11 +424,14 @@ pub(super) fn candidates(
         if expansion.is_cut {
             cuts.push(Cut { source: source.name.clone(), cap: source.cap });
         }
+        if expansion.is_approximate {
+            approximate.push(source.name.clone());
+        }
         candidates.extend(expansion.candidates);
     }
     candidates.sort_unstable();
     candidates.dedup();
-    (candidates, cuts)
+    (candidates, cuts, approximate)
 }
 
 /// The allowed nodes of the kind with the smallest keys.
@@ -437,7 +444,7 @@ pub(super) fn every_node(engine: &Engine, matcher: &Matcher, allowed: &Allowed<'
         candidates.sort_unstable_by(|a, b| nodes.key(*a).cmp(nodes.key(*b)));
         candidates.truncate(cap);
     }
-    Expansion { candidates, is_cut }
+    Expansion { candidates, is_cut, is_approximate: false }
 }
 
 /// What a query came to, before anything is cut to its limit and explained.

@@ -9,7 +9,7 @@ use crate::graph::{Change, Graph, Key, KindId, NodeId, Schema, SpaceId, VectorEd
 use crate::matcher::Matcher;
 use crate::signals::{BoundFilters, ModelRequest, Models, NodeRef, SuccessPattern, TermWeights};
 use crate::snapshot::{Unverified, Verification};
-use crate::vector::{Kernel, Metric, Space, SpaceParams, VectorChange};
+use crate::vector::{Kernel, Space, VectorChange};
 
 use super::error::EngineError;
 use super::reciprocal::check_ways_back;
@@ -133,13 +133,9 @@ impl EngineBuilder {
     pub fn build(self) -> Result<Engine, EngineError> {
         let matchers = by_name(self.matchers)?;
         let kernel = Kernel::detect();
-        let empty = |spec: &crate::graph::SpaceSpec| {
-            let params =
-                SpaceParams { name: spec.name.clone(), dimension: spec.dimension, metric: Metric::Cosine };
-            Space::empty(params, kernel)
-        };
+        let empty = |spec: &crate::graph::SpaceSpec| Space::empty(spec.params(), kernel);
         let spaces: Vec<Space> = self.graph.schema().spaces().iter().map(empty).collect();
-        let spaces = with_vectors(&spaces, self.vectors)?;
+        let spaces = with_vectors(&self.graph, &spaces, self.vectors)?;
         let models = self.models.unwrap_or_else(|| fit(&self.graph, &spaces, &matchers));
         Ok(Engine {
             term_weights: TermWeights::default().extended(&self.graph, &models),
@@ -188,7 +184,11 @@ pub(crate) fn bind(
     BoundFilters::bind(graph, filters, models)
 }
 
-fn with_vectors(spaces: &[Space], edits: Vec<VectorEdit>) -> Result<Arc<[Space]>, EngineError> {
+fn with_vectors(
+    graph: &Graph,
+    spaces: &[Space],
+    edits: Vec<VectorEdit>,
+) -> Result<Arc<[Space]>, EngineError> {
     let mut by_space: BTreeMap<SpaceId, Vec<VectorChange>> = BTreeMap::new();
     for edit in edits {
         by_space.entry(edit.space).or_default().push(edit.change);
@@ -196,7 +196,10 @@ fn with_vectors(spaces: &[Space], edits: Vec<VectorEdit>) -> Result<Arc<[Space]>
     let next = |(position, space): (usize, &Space)| match SpaceId::from_index(position)
         .and_then(|id| by_space.remove(&id))
     {
-        Some(changes) => space.with_changes(changes),
+        Some(changes) => {
+            let nodes = graph.nodes(graph.schema().spaces()[position].kind);
+            space.with_changes(changes, &|node| nodes.key_hash(node))
+        }
         None => Ok(space.clone()),
     };
     Ok(spaces.iter().enumerate().map(next).collect::<Result<Vec<_>, _>>()?.into())
@@ -223,8 +226,11 @@ impl Engine {
     /// [`EngineError`] when a change does not fit; then there is no new version at all.
     pub fn update(&self, changes: impl IntoIterator<Item = Change>) -> Result<Self, EngineError> {
         let (graph, vectors) = self.graph.with_changes(changes)?;
-        let spaces =
-            if vectors.is_empty() { Arc::clone(&self.spaces) } else { with_vectors(&self.spaces, vectors)? };
+        let spaces = if vectors.is_empty() {
+            Arc::clone(&self.spaces)
+        } else {
+            with_vectors(&graph, &self.spaces, vectors)?
+        };
         let filters = self.filters.rebind(&graph);
         let term_weights = self.term_weights.extended(&graph, &self.models);
         Ok(Self { graph: Arc::new(graph), spaces, filters, term_weights, ..self.clone() })

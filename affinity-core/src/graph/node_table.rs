@@ -49,6 +49,12 @@ impl NodeTable {
         }
     }
 
+    /// A hash of the key at a position, the same whatever the order of loading; 0 where no node is.
+    pub(crate) fn key_hash(&self, index: usize) -> u64 {
+        let (page, slot) = page_and_slot(index);
+        self.pages.get(page).and_then(|page| page.keys.get(slot)).map_or(0, Key::stable_hash)
+    }
+
     /// A table from the pages of a snapshot, whose shape the reader has checked.
     pub(crate) fn from_pages(kind: &Kind, pages: Vec<NodePage>) -> Self {
         let mut table = Self::new(kind);

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::key::{AttributeId, KindId, RelationId, SpaceId, TermSpaceId};
+use crate::vector::{Codes, Metric, SpaceParams};
 
 /// The type of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +132,18 @@ pub struct SpaceSpec {
     pub kind: KindId,
     /// Components of each vector.
     pub dimension: usize,
+    /// The most vectors that are searched exactly; above, a search may miss some of the nearest.
+    pub exact_max: usize,
+    /// What a search compares on its way, where it is not exact.
+    pub codes: Codes,
+}
+
+impl SpaceSpec {
+    /// As the vectors themselves know it.
+    pub(crate) fn params(&self) -> SpaceParams {
+        let Self { dimension, exact_max, codes, .. } = *self;
+        SpaceParams { name: self.name.clone(), dimension, metric: Metric::Cosine, exact_max, codes }
+    }
 }
 
 /// A named set of weighted terms over the nodes of one kind: `form = "terms"` in a schema.
@@ -267,6 +280,9 @@ struct SpaceToml {
     #[serde(default)]
     form: Form,
     dimension: Option<usize>,
+    exact_max: Option<usize>,
+    #[serde(default)]
+    codes: Codes,
 }
 
 /// What a node has in a space.
@@ -341,11 +357,12 @@ impl Schema {
         for (name, space) in parsed.spaces {
             let kind = find_kind(format!("spaces.{name}.kind"), &space.kind)?;
             if space.form == Form::Terms {
-                if let Some(dimension) = space.dimension {
+                let options = [("dimension", space.dimension), ("exact_max", space.exact_max)];
+                if let Some((option, got)) = options.iter().find_map(|(name, got)| Some((name, (*got)?))) {
                     return Err(SchemaError::OutOfRange {
-                        field: format!("spaces.{name}.dimension"),
-                        got: dimension.to_string(),
-                        expected: "none, since terms have no dimension",
+                        field: format!("spaces.{name}.{option}"),
+                        got: got.to_string(),
+                        expected: "none, since terms have no dimension and no index",
                     });
                 }
                 term_spaces.push(TermSpaceSpec { name, kind });
@@ -359,7 +376,8 @@ impl Schema {
                     expected: "1 to 65536",
                 });
             }
-            spaces.push(SpaceSpec { name, kind, dimension });
+            let exact_max = space.exact_max.unwrap_or(SpaceParams::EXACT_MAX);
+            spaces.push(SpaceSpec { name, kind, dimension, exact_max, codes: space.codes });
         }
         Ok(Self { name: parsed.name, title: parsed.title, kinds, relations, spaces, term_spaces })
     }

@@ -46,6 +46,9 @@ pub struct Answer {
     pub truncated: bool,
     /// Which caps did.
     pub cuts: Vec<Cut>,
+    /// Which sources of candidates searched approximately: some of the nearest can be missing there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approximate: Vec<String>,
     /// What could not be used.
     pub degraded: Vec<String>,
     /// What variety cost, when the matcher asks for it.

@@ -1,6 +1,7 @@
 //! Dense sums over the nodes of a kind, reused from query to query.
 
 use crate::graph::NodeId;
+use crate::vector::SearchScratch;
 
 /// Nodes per block of the touched map: one page.
 const BLOCK_NODES: usize = 64;
@@ -117,7 +118,8 @@ impl Accumulator {
     ) {
         for (first, sums) in self.blocks() {
             // A fold without an early end, which the compiler unrolls; most blocks of a long list have nothing.
-            if sums.iter().fold(0, |most, sum| (sum & mask).max(most)) < from {
+            let count = below.saturating_sub(from);
+            if !sums.iter().fold(false, |any, sum| any | ((sum & mask).wrapping_sub(from) < count)) {
                 continue;
             }
             for (offset, sum) in sums.iter().enumerate() {
@@ -178,6 +180,7 @@ impl Accumulator {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     free: Vec<Accumulator>,
+    searches: Vec<SearchScratch>,
 }
 
 impl Scratch {
@@ -186,6 +189,16 @@ impl Scratch {
         let mut accumulator = self.free.pop().unwrap_or_default();
         accumulator.resize(node_count);
         accumulator
+    }
+
+    /// Memory for a search in a space.
+    pub(crate) fn take_search(&mut self) -> SearchScratch {
+        self.searches.pop().unwrap_or_default()
+    }
+
+    /// Takes the memory of a search back.
+    pub(crate) fn give_search(&mut self, search: SearchScratch) {
+        self.searches.push(search);
     }
 
     /// Takes an accumulator back and empties it.

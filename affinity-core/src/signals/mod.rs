@@ -24,6 +24,7 @@ mod walk_steps;
 mod filter;
 mod near;
 mod terms;
+mod item_links;
 mod neighbors;
 mod overlap;
 mod close;

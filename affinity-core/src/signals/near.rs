@@ -2,6 +2,8 @@
 //!
 //! Source: the vector space model; Salton, Wong & Yang, Communications of the ACM 18(11), 1975.
 
+use std::cell::RefCell;
+
 use serde::Deserialize;
 
 use super::accumulator::Scratch;
@@ -11,7 +13,7 @@ use super::resolve::{MatcherError, Name, Resolve};
 use super::shortlist::Expansion;
 use super::signal::{Reading, Signal};
 use crate::graph::{NodeId, PAGE_NODES, SpaceId};
-use crate::vector::{PreparedQuery, Scan};
+use crate::vector::{PreparedQuery, Scan, SearchScratch, beam_width};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,10 +52,11 @@ struct NearReading<'q> {
     context: Context<'q>,
     /// `None` when the source has no vector that the viewer may use.
     query: Option<PreparedQuery>,
+    scratch: RefCell<SearchScratch>,
 }
 
 impl Signal for Near {
-    fn read<'q>(&'q self, context: Context<'q>, _: &mut Scratch) -> Box<dyn Reading + 'q> {
+    fn read<'q>(&'q self, context: Context<'q>, scratch: &mut Scratch) -> Box<dyn Reading + 'q> {
         let space = context.space(self.space);
         let query = match context.source.node {
             Some(node) => space
@@ -63,7 +66,7 @@ impl Signal for Near {
             // A vector that cannot be used has been refused with the query.
             None => context.source.vectors.get(&self.space).and_then(|vector| space.prepare(vector).ok()),
         };
-        Box::new(NearReading { signal: self, context, query })
+        Box::new(NearReading { signal: self, context, query, scratch: scratch.take_search().into() })
     }
 }
 
@@ -88,6 +91,7 @@ impl Reading for NearReading<'_> {
             _ => left.cmp(&right),
         };
         let mut found = Vec::new();
+        let mut scratch = self.scratch.borrow_mut();
         // One more than asked for tells whether the cap cut anything.
         let scan = Scan {
             query,
@@ -97,14 +101,16 @@ impl Reading for NearReading<'_> {
             by_key: &by_key,
             cancelled: self.context.cancelled,
         };
-        if self.context.space(self.signal.target_space).scan(scan, &mut found).is_err() {
+        let space = self.context.space(self.signal.target_space);
+        let Ok(searched) = space.nearest(scan, beam_width(cap + 1), &mut scratch, &mut found) else {
             return Expansion::default(); // cancelled: the engine says so before it uses this
-        }
+        };
         let is_cut = found.len() > cap;
         found.truncate(cap);
         Expansion {
             candidates: found.iter().filter_map(|neighbor| NodeId::from_index(neighbor.node)).collect(),
             is_cut,
+            is_approximate: searched.is_approximate,
         }
     }
 
@@ -115,6 +121,10 @@ impl Reading for NearReading<'_> {
                 *raw = metric.signal(similarity);
             }
         }
+    }
+
+    fn release(self: Box<Self>, scratch: &mut Scratch) {
+        scratch.give_search(self.scratch.into_inner());
     }
 
     fn evidence(&self, candidate: NodeId, _: usize) -> EvidenceList {

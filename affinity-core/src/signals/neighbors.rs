@@ -2,17 +2,19 @@
 //!
 //! Source: item-based nearest neighbors (Sarwar, Karypis, Konstan & Riedl, "Item-based collaborative filtering
 //! recommendation algorithms", WWW 2001), by content instead of ratings: the value of item j for user u is the sum
-//! over the k items i with a past that are most similar to j of `similarity(i, j)^power * x_ui`.
+//! over the k items i with a past that are most similar to j of `similarity(i, j)^power * x_ui`. Content is vectors,
+//! terms, or links between the items.
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::filter_model::FilterRequest;
+use super::item_links::ItemLinks;
 use super::models::{ANY_MEMBER, FitInput, is_public, node_ids};
 use super::term_weights::{TermCounts, TermWeights};
 use crate::exact::{count_of, narrow, units, value_of};
 use crate::filtering::{ItemRows, weight_units};
 use crate::graph::{Graph, Hop, Key, KindId, NodeId, Sight, SpaceId, TermSpaceId};
-use crate::vector::{Kernel, NewVector, Scan, Space, VectorChange};
+use crate::vector::{Kernel, NewVector, Scan, Space, SpaceParams, VectorChange};
 
 /// Where items are compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,14 +23,16 @@ pub(crate) enum Likeness {
     Vectors { space: SpaceId, centered: bool },
     /// By the cosine of tf-idf vectors.
     Terms(TermSpaceId),
+    /// By short walks over a relation between them.
+    Links(ItemLinks),
 }
 
 impl Likeness {
-    /// The power of a similarity when the matcher does not say: texts that share no term are at 0 already.
+    /// The power of a similarity when the matcher does not say: what has no term or link in common is at 0 already.
     pub(crate) fn similarity_power(self) -> f64 {
         match self {
             Self::Vectors { .. } => 2.0,
-            Self::Terms(_) => 1.0,
+            Self::Terms(_) | Self::Links(_) => 1.0,
         }
     }
 }
@@ -47,18 +51,25 @@ impl PropagationParams {
 
     pub(crate) fn name(&self, graph: &Graph) -> String {
         let schema = graph.schema();
-        let (space, centered) = match self.likeness {
-            Likeness::Vectors { space, centered } => (&schema.spaces()[space.index()].name, centered),
-            Likeness::Terms(space) => (&schema.term_spaces()[space.index()].name, false),
+        let likeness = match self.likeness {
+            Likeness::Vectors { space, centered } => {
+                format!("in {} centered {centered}", schema.spaces()[space.index()].name)
+            }
+            Likeness::Terms(space) => {
+                format!("in {} centered false", schema.term_spaces()[space.index()].name)
+            }
+            Likeness::Links(ItemLinks { relation, coefficients }) => {
+                format!("along {} steps {coefficients:?}", schema.relations()[relation.index()].name)
+            }
         };
         let Self { neighbors, similarity_power, .. } = self;
-        format!("in {space} centered {centered} neighbors {neighbors} power {similarity_power}")
+        format!("{likeness} neighbors {neighbors} power {similarity_power}")
     }
 
     /// Keys of the items that members may read, and what each of them that has a past says for each other one.
     ///
     /// Exact, the same bits for any number of threads. O(items * items with a past * dimension) for vectors, for terms
-    /// the sum over items and their terms of the items with a past that have them.
+    /// the sum over items and their terms of the items with a past that have them, for links as walks from each item.
     pub(super) fn fit(&self, request: &FilterRequest, input: FitInput<'_>) -> (Vec<Key>, ItemRows) {
         let graph = input.graph;
         let kind = request.item_kind(graph);
@@ -82,6 +93,7 @@ impl PropagationParams {
                 let name = &graph.schema().term_spaces()[space.index()].name;
                 compared.by_terms(space, input.terms.get(name).map(AsRef::as_ref))
             }
+            Likeness::Links(links) => links.nearest(graph, &items, &past, self.neighbors),
         };
         let mut rows: Vec<Vec<(u32, i32)>> = vec![Vec::new(); items.len()];
         for (target, list) in (0_u32..).zip(lists) {
@@ -131,8 +143,11 @@ impl Compared<'_> {
                 vector: Some(NewVector { components, audience: 0 }),
             })
         };
-        let moved = Space::empty(space.params().clone(), Kernel::detect());
-        let Ok(moved) = moved.with_changes(items.iter().filter_map(change).collect()) else {
+        // Exact, whatever the size: a model is the same for the same data.
+        let params = SpaceParams { exact_max: usize::MAX, ..space.params().clone() };
+        let moved = Space::empty(params, Kernel::detect());
+        let changes = items.iter().filter_map(change).collect();
+        let Ok(moved) = moved.with_changes(changes, &|node| nodes.key_hash(node)) else {
             return vec![Vec::new(); items.len()]; // numbers that are not finite: a damaged snapshot
         };
         let by_key = |left: usize, right: usize| match (NodeId::from_index(left), NodeId::from_index(right)) {

@@ -26,6 +26,8 @@ pub struct Expansion {
     pub candidates: Vec<NodeId>,
     /// Whether the cap left out an allowed node.
     pub is_cut: bool,
+    /// Whether some of the best may be missing, since not every node was looked at.
+    pub is_approximate: bool,
 }
 
 impl<'a> Shortlist<'a> {
@@ -147,7 +149,8 @@ impl<'a> Shortlist<'a> {
     }
 
     pub(crate) fn finish(self) -> Expansion {
-        Expansion { candidates: self.heap.into_iter().map(|(_, node)| node).collect(), is_cut: self.is_cut }
+        let candidates = self.heap.into_iter().map(|(_, node)| node).collect();
+        Expansion { candidates, is_cut: self.is_cut, is_approximate: false }
     }
 }
 

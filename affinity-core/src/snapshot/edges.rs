@@ -94,7 +94,7 @@ impl<'a, T: Pod> Array<'a, T> {
         }
     }
 
-    fn invalid(&self, what: &'static str, expected: usize, got: usize) -> SnapshotError {
+    pub(super) fn invalid(&self, what: &'static str, expected: usize, got: usize) -> SnapshotError {
         SnapshotError::Invalid {
             section: self.section.to_string(),
             position: (self.next - self.first) * size_of::<T>(),
@@ -116,6 +116,11 @@ impl<'a, T: Pod> Array<'a, T> {
     /// The next `count` elements if they are there at all.
     fn take_if(&mut self, is_there: bool, count: usize) -> Result<Slab<T>, SnapshotError> {
         self.take(if is_there { count } else { 0 })
+    }
+
+    /// Whether nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.next == self.end
     }
 
     pub(super) fn finish(self) -> Result<(), SnapshotError> {

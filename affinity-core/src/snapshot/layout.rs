@@ -6,7 +6,7 @@ use crate::graph::Schema;
 /// The first bytes of every snapshot.
 pub(super) const MAGIC: [u8; 8] = *b"AFFINITY";
 /// Version of the format.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// Sections start at multiples of this: a cache line.
 pub(super) const ALIGNMENT: usize = 64;
 /// Bytes of the header.
@@ -39,6 +39,9 @@ pub(super) enum Role {
     FilterTargets = 20,
     FilterWeights = 21,
     FilterFactors = 22,
+    LinkLevels = 23,
+    LinkBase = 24,
+    LinkUpper = 25,
 }
 
 impl Role {
@@ -69,6 +72,16 @@ pub(super) const EDGE_ROLES: [Role; 8] = [
     Role::EdgeWeights,
 ];
 
+/// Sections of one space, in file order.
+const VECTOR_ROLES: [Role; 6] = [
+    Role::VectorPages,
+    Role::VectorAudiences,
+    Role::VectorComponents,
+    Role::LinkLevels,
+    Role::LinkBase,
+    Role::LinkUpper,
+];
+
 impl Section {
     pub(super) fn new(role: Role, owner: usize) -> Self {
         Self { role, owner }
@@ -80,10 +93,8 @@ impl Section {
         let kinds = (0..schema.kinds().len()).map(|kind| Self::new(Role::Nodes, kind));
         let edges = (0..2 * (schema.relations().len() + schema.term_spaces().len()))
             .flat_map(|direction| EDGE_ROLES.map(|role| Self::new(role, direction)));
-        let vectors = (0..schema.spaces().len()).flat_map(|space| {
-            [Role::VectorPages, Role::VectorAudiences, Role::VectorComponents]
-                .map(|role| Self::new(role, space))
-        });
+        let vectors =
+            (0..schema.spaces().len()).flat_map(|space| VECTOR_ROLES.map(|role| Self::new(role, space)));
         let filters = [
             Role::Filters,
             Role::FilterOffsets,
@@ -125,6 +136,9 @@ impl Section {
             Role::VectorPages => format!("vector pages of {}", space()),
             Role::VectorAudiences => format!("vector audiences of {}", space()),
             Role::VectorComponents => format!("vector components of {}", space()),
+            Role::LinkLevels => format!("link levels of {}", space()),
+            Role::LinkBase => format!("base links of {}", space()),
+            Role::LinkUpper => format!("upper links of {}", space()),
             Role::Filters => "filter models".to_string(),
             Role::FilterOffsets => "filter offsets".to_string(),
             Role::FilterTargets => "filter targets".to_string(),

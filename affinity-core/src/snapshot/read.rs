@@ -14,7 +14,7 @@ use super::map::MappedFile;
 use super::nodes::{Limits, decode_nodes};
 use super::schema_text::check_same;
 use super::terms::{decode_audiences, decode_terms};
-use super::vectors::VectorSections;
+use super::vectors::{LinkSections, VectorSections};
 use super::verify::Unverified;
 use crate::engine::{Engine, bind, check_ways_back};
 use crate::graph::{Adjacency, Graph, NodeTable, RelationTable, Schema, TermSpaceSpec, TermTable};
@@ -137,7 +137,7 @@ impl<'a> Sections<'a> {
             })
             .collect::<Result<Vec<_>, SnapshotError>>()?;
         let term_tables = self.term_tables(&counts, limits)?;
-        let spaces = self.spaces(&counts, limits)?;
+        let spaces = self.spaces(&nodes, limits)?;
         let schema = Arc::new(self.schema.clone());
         let graph = Graph::from_parts(schema, terms, audiences, nodes, relations, term_tables);
         models.filters = self.filters()?;
@@ -219,14 +219,19 @@ impl<'a> Sections<'a> {
         sections.decode()
     }
 
-    fn spaces(&self, node_counts: &[usize], limits: Limits) -> Result<Arc<[Space]>, SnapshotError> {
+    fn spaces(&self, nodes: &[NodeTable], limits: Limits) -> Result<Arc<[Space]>, SnapshotError> {
         let spaces = self.schema.spaces().iter().enumerate().map(|(space, spec)| {
             let sections = VectorSections {
                 pages: self.cursor(Role::VectorPages, space),
                 audiences: self.array(Role::VectorAudiences, space)?,
                 components: self.array(Role::VectorComponents, space)?,
+                links: LinkSections {
+                    levels: self.array(Role::LinkLevels, space)?,
+                    base: self.array(Role::LinkBase, space)?,
+                    upper: self.array(Role::LinkUpper, space)?,
+                },
             };
-            sections.decode(spec, node_counts[spec.kind.index()], limits.audience_count)
+            sections.decode(spec, &nodes[spec.kind.index()], limits.audience_count)
         });
         Ok(spaces.collect::<Result<Vec<_>, _>>()?.into())
     }

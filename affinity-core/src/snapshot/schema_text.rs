@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::error::SnapshotError;
 use crate::graph::{Attributes, Parallel, Schema};
+use crate::vector::{Codes, SpaceParams};
 
 /// The text form that snapshots keep; names are quoted and escaped, so a declaration is always one line.
 pub(super) fn schema_text(schema: &Schema) -> String {
@@ -43,7 +44,15 @@ pub(super) fn schema_text(schema: &Schema) -> String {
         line(format!("{words} parallel {parallel} attributes{}", attributes(&relation.attributes)));
     }
     for space in schema.spaces() {
-        line(format!("space {:?} of {:?} dimension {}", space.name, kind_name(space.kind), space.dimension));
+        let mut words =
+            format!("space {:?} of {:?} dimension {}", space.name, kind_name(space.kind), space.dimension);
+        if space.exact_max != SpaceParams::EXACT_MAX {
+            let _ = write!(words, " exact {}", space.exact_max);
+        }
+        if space.codes != Codes::None {
+            let _ = write!(words, " codes {}", space.codes.name());
+        }
+        line(words);
     }
     for space in schema.term_spaces() {
         line(format!("terms {:?} of {:?}", space.name, kind_name(space.kind)));

@@ -40,6 +40,7 @@ attributes = { status = "category", success = "number", topics = "tags", since =
 [spaces.profile]
 kind = "Member"
 dimension = 16
+exact_max = 20
 [spaces.goals]
 kind = "Member"
 dimension = 4
@@ -629,7 +630,7 @@ fn ranking(engine: &Engine) -> String {
 #[test]
 fn golden_file_opens_and_answers_as_recorded() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/golden");
-    let (snapshot, recorded) = (folder.join("snapshot-v2.affinity"), folder.join("snapshot-v2.txt"));
+    let (snapshot, recorded) = (folder.join("snapshot-v3.affinity"), folder.join("snapshot-v3.txt"));
     if std::env::var("AFFINITY_GOLDEN").is_ok_and(|value| value == "write") {
         engine().save(&snapshot).unwrap();
         fs::write(&recorded, ranking(&engine())).unwrap();

@@ -115,6 +115,10 @@ impl Output {
             self.encoded(Role::VectorPages, position, |out| vectors::encode_pages(space, out))?;
             self.arrays(Role::VectorAudiences, position, pages().map(|page| page.audiences()))?;
             self.arrays(Role::VectorComponents, position, pages().map(|page| VectorPage::components(page)))?;
+            let links = || space.index().into_iter().flat_map(|index| index.pages()).flatten();
+            self.arrays(Role::LinkLevels, position, links().map(|page| page.slabs().0))?;
+            self.arrays(Role::LinkBase, position, links().map(|page| page.slabs().1))?;
+            self.arrays(Role::LinkUpper, position, links().map(|page| page.slabs().2))?;
         }
         let models = || engine.models().filters.values();
         let factors = models().filter_map(|model| model.factors.as_ref());

@@ -47,6 +47,14 @@ impl Metric {
         }
     }
 
+    /// The similarity of what an index calls closeness: a product, or a squared distance with its sign turned.
+    // hot
+    pub(super) fn similarity(self, closeness: f32) -> f32 {
+        let mut similarity = [if self == Self::L2 { -closeness } else { closeness }];
+        self.similarities(&mut similarity);
+        similarity[0]
+    }
+
     /// What the kernel computed, turned into similarities in place.
     ///
     /// Adding 0 turns -0 into 0: otherwise the total order would rank two equal numbers.

@@ -94,6 +94,6 @@ impl<'a> Nearest<'a> {
     }
 }
 
-fn best_first(a: &Neighbor, b: &Neighbor, by_key: &dyn Fn(usize, usize) -> Ordering) -> Ordering {
+pub(super) fn best_first(a: &Neighbor, b: &Neighbor, by_key: &dyn Fn(usize, usize) -> Ordering) -> Ordering {
     b.similarity.total_cmp(&a.similarity).then_with(|| by_key(a.node, b.node))
 }

@@ -77,6 +77,12 @@ impl VectorPage {
         Some((row, *self.audiences.get(rank)?))
     }
 
+    /// The vector in `slot`.
+    #[inline]
+    pub(super) fn row(&self, slot: usize) -> Option<&[f32]> {
+        self.rows()?.row(slot)
+    }
+
     /// The packed rows for a kernel. Always there: the lengths were checked when the page was made.
     #[inline]
     pub(super) fn rows(&self) -> Option<Rows<'_>> {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::codes::{CodeTable, Codes};
 use super::error::VectorError;
+use super::hnsw::{ExactRows, Hnsw, HnswParams, Reindex, nodes_of};
 use super::kernels::Kernel;
 use super::metric::Metric;
 use super::page::{PAGE_SLOTS, PageBuilder, VectorPage};
@@ -23,6 +25,15 @@ pub struct SpaceParams {
     pub dimension: usize,
     /// How two vectors are compared.
     pub metric: Metric,
+    /// The most vectors without an index: [`SpaceParams::EXACT_MAX`] unless declared otherwise.
+    pub exact_max: usize,
+    /// What an index compares on its way.
+    pub codes: Codes,
+}
+
+impl SpaceParams {
+    /// 20,000: reading so many vectors of 256 components takes a core about 2 ms.
+    pub const EXACT_MAX: usize = 20_000;
 }
 
 /// A vector that enters a space, as its source gave it.
@@ -65,15 +76,17 @@ enum SlotChange {
 /// An immutable set of vectors, at most one per node.
 ///
 /// ```
-/// use affinity_core::vector::{Kernel, Metric, NewVector, Scan, Space, SpaceParams, VectorChange};
+/// use affinity_core::vector::{Codes, Kernel, Metric, NewVector, Scan, Space, SpaceParams, VectorChange};
 ///
-/// let params = SpaceParams { name: "profile".into(), dimension: 2, metric: Metric::Cosine };
+/// let (name, metric, exact_max) = ("profile".into(), Metric::Cosine, SpaceParams::EXACT_MAX);
+/// let params = SpaceParams { name, dimension: 2, metric, exact_max, codes: Codes::None };
 /// let vectors = [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]];
 /// let changes = vectors.iter().enumerate().map(|(node, components)| VectorChange {
 ///     node,
 ///     vector: Some(NewVector { components: components.to_vec(), audience: 0 }),
 /// });
-/// let space = Space::empty(params, Kernel::detect()).with_changes(changes.collect())?;
+/// let key_hash = |node: usize| node as u64;
+/// let space = Space::empty(params, Kernel::detect()).with_changes(changes.collect(), &key_hash)?;
 ///
 /// let query = space.prepare(&[0.0, 3.0])?;
 /// let mut found = Vec::new();
@@ -97,16 +110,20 @@ pub struct Space {
     count: usize,
     /// `pages[p]` holds nodes `64 p .. 64 p + 64`; the last one is never `None`.
     pages: Vec<Option<Arc<VectorPage>>>,
+    /// Of exactly the vectors of `pages`; `None` while they are few.
+    index: Option<Hnsw>,
+    /// Of exactly the vectors of `pages`, where there is an index and the space has codes.
+    codes: Option<CodeTable>,
 }
 
 impl Space {
     /// A space without vectors.
     #[must_use]
     pub fn empty(params: SpaceParams, kernel: Kernel) -> Self {
-        Self { params: Arc::new(params), kernel, count: 0, pages: Vec::new() }
+        Self { params: Arc::new(params), kernel, count: 0, pages: Vec::new(), index: None, codes: None }
     }
 
-    /// A space as read back from a snapshot, `pages[p]` for nodes `64 p .. 64 p + 64`.
+    /// A space as read back from a snapshot, `pages[p]` for nodes `64 p .. 64 p + 64`, without an index.
     ///
     /// # Errors
     /// [`VectorError::WrongDimension`] when a page has another dimension than `params`.
@@ -126,12 +143,19 @@ impl Space {
 
     /// This space with some vectors added, replaced or removed; the last change of a node holds.
     ///
-    /// Equal to a space built from the resulting vectors. Pages without a changed node are shared
-    /// with `self`. O(changed pages · 64 · dimension + pages).
+    /// Equal to a space built from the resulting vectors, but for the links of an index, which depend on the order in
+    /// which vectors came. Pages without a changed node are shared with `self`.
+    /// O(changed pages · 64 · dimension + pages), and a search per change where there is an index.
+    ///
+    /// `key_hash` is a hash of a node's external key, from which the shape of an index is drawn.
     ///
     /// # Errors
     /// A [`VectorError`] for the first vector that does not fit; no change is applied then.
-    pub fn with_changes(&self, changes: Vec<VectorChange>) -> Result<Self, VectorError> {
+    pub fn with_changes(
+        &self,
+        changes: Vec<VectorChange>,
+        key_hash: &(dyn Fn(usize) -> u64 + Sync),
+    ) -> Result<Self, VectorError> {
         let mut by_node = BTreeMap::new();
         for VectorChange { node, vector } in changes {
             let checked = match vector {
@@ -140,6 +164,7 @@ impl Space {
             };
             by_node.insert(node, checked);
         }
+        let changed: Vec<usize> = by_node.keys().copied().collect();
         let mut next = self.clone();
         let mut rest = by_node.into_iter().peekable();
         while let Some((node, _)) = rest.peek() {
@@ -158,7 +183,28 @@ impl Space {
             next.pages[page_idx] = page.map(Arc::new);
         }
         next.settle();
+        next.index = next.reindexed(self, &changed, key_hash);
+        next.codes = next.recoded(self.codes.as_ref().map(|codes| (codes, self.pages.as_slice())));
         Ok(next)
+    }
+
+    /// The same space with an index as read back from a snapshot; unchanged when it is not one of these vectors.
+    #[must_use]
+    pub fn with_index(mut self, index: Hnsw) -> Self {
+        let present = |page: Option<u64>| page.unwrap_or(0);
+        let vectors = self.pages.iter().map(|page| present(page.as_ref().map(|page| page.present())));
+        let links = index.pages().iter().map(|page| present(page.as_ref().map(|page| page.present())));
+        if vectors.eq(links) {
+            self.index = Some(index);
+            self.codes = self.recoded(None);
+        }
+        self
+    }
+
+    /// The links by which large spaces are searched.
+    #[must_use]
+    pub fn index(&self) -> Option<&Hnsw> {
+        self.index.as_ref()
     }
 
     /// Name, dimension and metric.
@@ -253,6 +299,46 @@ impl Space {
             self.pages.pop();
         }
         self.count = self.pages.iter().flatten().map(|page| page.count()).sum();
+    }
+
+    /// The index of these vectors, which differ from those of `before` at most in `changed`.
+    ///
+    /// One that is there stays until half of `exact_max` are left: a space does not build at every change.
+    fn reindexed(
+        &self,
+        before: &Self,
+        changed: &[usize],
+        key_hash: &(dyn Fn(usize) -> u64 + Sync),
+    ) -> Option<Hnsw> {
+        let is_wanted = self.count > self.params.exact_max
+            || (before.index.is_some() && self.count > self.params.exact_max / 2);
+        if !is_wanted {
+            return None;
+        }
+        let change = |changed| Reindex { before: before.rows(&[]), after: self.rows(&[]), changed, key_hash };
+        match &before.index {
+            Some(index) => index.changed(&change(changed)),
+            None => {
+                let all: Vec<usize> = nodes_of(&self.pages).map(|node| node as usize).collect();
+                Hnsw::empty(HnswParams::STANDARD).changed(&change(&all))
+            }
+        }
+    }
+
+    /// The codes of these vectors: squared distances have none.
+    fn recoded(&self, before: Option<(&CodeTable, &[Option<Arc<VectorPage>>])>) -> Option<CodeTable> {
+        let is_wanted = self.index.is_some() && self.params.metric != Metric::L2;
+        is_wanted.then(|| CodeTable::of(self.params.codes, &self.pages, before)).flatten()
+    }
+
+    /// What the index compares instead of the vectors.
+    pub(super) fn codes(&self) -> Option<&CodeTable> {
+        self.codes.as_ref()
+    }
+
+    /// The vectors as they are, to be compared with `query`.
+    pub(super) fn rows<'a>(&'a self, query: &'a [f32]) -> ExactRows<'a> {
+        ExactRows { pages: &self.pages, kernel: self.kernel, metric: self.params.metric, query }
     }
 
     fn check_dimension(&self, got: usize) -> Result<(), VectorError> {

@@ -8,15 +8,25 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::{
-    Kernel, Metric, Neighbor, NewVector, PAGE_SLOTS, PreparedQuery, Scan, ScanCancelled, Space, SpaceParams,
-    VectorChange, VectorError, VectorPage,
+    Codes, Kernel, Metric, Neighbor, NewVector, PAGE_SLOTS, PreparedQuery, Scan, ScanCancelled, Space,
+    SpaceParams, VectorChange, VectorError, VectorPage,
 };
 use crate::storage::Slab;
 
 const DIMENSION: usize = 5;
 
+fn by_index(node: usize) -> u64 {
+    node as u64
+}
+
 fn params(metric: Metric) -> SpaceParams {
-    SpaceParams { name: "profile".into(), dimension: DIMENSION, metric }
+    SpaceParams {
+        name: "profile".into(),
+        dimension: DIMENSION,
+        metric,
+        exact_max: SpaceParams::EXACT_MAX,
+        codes: Codes::None,
+    }
 }
 
 fn empty(metric: Metric) -> Space {
@@ -48,7 +58,7 @@ fn contents() -> impl Strategy<Value = Contents> {
 
 fn build(metric: Metric, contents: &Contents) -> Space {
     let changes = contents.iter().map(|(node, (c, audience))| put(*node, c, *audience)).collect();
-    empty(metric).with_changes(changes).unwrap()
+    empty(metric).with_changes(changes, &by_index).unwrap()
 }
 
 fn bits(page: &VectorPage) -> (u64, &[u32], Vec<u32>) {
@@ -143,8 +153,8 @@ proptest! {
         let in_order = vectors.iter().enumerate().map(|(key, c)| put(key, c, 0)).collect();
         let shuffled = vectors.iter().enumerate().map(|(key, c)| put(node_of(key), c, 0)).collect();
         prop_assert_eq!(
-            keys_found(&empty(metric).with_changes(in_order).unwrap(), &|node| node),
-            keys_found(&empty(metric).with_changes(shuffled).unwrap(), &|node| key_of[&node]),
+            keys_found(&empty(metric).with_changes(in_order, &by_index).unwrap(), &|node| node),
+            keys_found(&empty(metric).with_changes(shuffled, &by_index).unwrap(), &|node| key_of[&node]),
         );
     }
 
@@ -167,7 +177,7 @@ proptest! {
                 changes.push(VectorChange { node, vector });
             }
             let touched: Vec<usize> = changes.iter().map(|change| change.node / PAGE_SLOTS).collect();
-            let next = space.with_changes(changes).unwrap();
+            let next = space.with_changes(changes, &by_index).unwrap();
             for (page_idx, (old, new)) in space.pages().iter().zip(next.pages()).enumerate() {
                 if let (Some(old), Some(new), false) = (old, new, touched.contains(&page_idx)) {
                     prop_assert!(Arc::ptr_eq(old, new), "page {} was copied", page_idx);
@@ -188,7 +198,7 @@ proptest! {
         left in vec(-10.0_f32..10.0, DIMENSION),
         right in vec(-10.0_f32..10.0, DIMENSION),
     ) {
-        let space = empty(metric).with_changes(vec![put(70, &right, 0)]).unwrap();
+        let space = empty(metric).with_changes(vec![put(70, &right, 0)], &by_index).unwrap();
         let query = space.prepare(&left).unwrap();
         let pairs = || left.iter().zip(&right).map(|(x, y)| (f64::from(*x), f64::from(*y)));
         let dot: f64 = pairs().map(|(x, y)| x * y).sum();
@@ -208,7 +218,7 @@ proptest! {
 fn similarity_of_three_and_four_is_worked_by_hand() {
     let (left, right) = ([3.0, 4.0, 0.0, 0.0, 0.0], [4.0, 3.0, 0.0, 0.0, 0.0]);
     for (metric, expected) in [(Metric::Dot, 24.0), (Metric::L2, -2.0_f32.sqrt()), (Metric::Cosine, 0.96)] {
-        let space = empty(metric).with_changes(vec![put(3, &right, 0)]).unwrap();
+        let space = empty(metric).with_changes(vec![put(3, &right, 0)], &by_index).unwrap();
         let similarity = space.similarity(&space.prepare(&left).unwrap(), 3).unwrap();
         assert!((similarity - expected).abs() < 1e-6, "{metric:?} {similarity}");
         assert_eq!(space.similarity(&space.prepare(&left).unwrap(), 4), None);
@@ -217,12 +227,12 @@ fn similarity_of_three_and_four_is_worked_by_hand() {
 
 #[test]
 fn similarity_of_opposites_has_no_negative_zero_and_stays_in_range() {
-    let space = empty(Metric::L2).with_changes(vec![put(0, &[1.0; 5], 0)]).unwrap();
+    let space = empty(Metric::L2).with_changes(vec![put(0, &[1.0; 5], 0)], &by_index).unwrap();
     let itself = space.query_of(0).unwrap();
     assert_eq!(space.similarity(&itself, 0).unwrap().to_bits(), 0.0_f32.to_bits());
 
     let third = [0.1, 0.7, -0.3, 0.9, 0.2];
-    let space = empty(Metric::Cosine).with_changes(vec![put(0, &third, 0)]).unwrap();
+    let space = empty(Metric::Cosine).with_changes(vec![put(0, &third, 0)], &by_index).unwrap();
     let opposite = space.prepare(&third.map(|c| -3.0 * c)).unwrap();
     assert!(space.similarity(&space.query_of(0).unwrap(), 0).unwrap() <= 1.0);
     assert!(space.similarity(&opposite, 0).unwrap() >= -1.0);
@@ -250,7 +260,7 @@ fn vectors_that_cannot_be_compared_are_refused_by_name() {
     ];
     for (metric, components, expected) in cases {
         let changes = vec![put(1, &[1.0; 5], 0), put(0, &components, 0)];
-        assert_eq!(empty(metric).with_changes(changes).unwrap_err(), expected);
+        assert_eq!(empty(metric).with_changes(changes, &by_index).unwrap_err(), expected);
         assert_eq!(empty(metric).prepare(&components).unwrap_err(), expected);
     }
 }
@@ -258,13 +268,14 @@ fn vectors_that_cannot_be_compared_are_refused_by_name() {
 #[test]
 fn extreme_vectors_that_are_accepted_compare_finitely() {
     for components in [[f32::MAX; 5], [f32::from_bits(1); 5]] {
-        let space = empty(Metric::Cosine).with_changes(vec![put(0, &components, 0)]).unwrap();
+        let space = empty(Metric::Cosine).with_changes(vec![put(0, &components, 0)], &by_index).unwrap();
         let similarity = space.similarity(&space.prepare(&[1.0; 5]).unwrap(), 0).unwrap();
         assert!((similarity - 1.0).abs() < 1e-6, "{similarity}");
     }
     for metric in [Metric::Dot, Metric::L2] {
         let longest = [6.5e18, 0.0, 0.0, 0.0, 0.0];
-        let space = empty(metric).with_changes(vec![put(0, &longest, 0), put(1, &[0.0; 5], 0)]).unwrap();
+        let space =
+            empty(metric).with_changes(vec![put(0, &longest, 0), put(1, &[0.0; 5], 0)], &by_index).unwrap();
         let query = space.prepare(&longest.map(|c| -c)).unwrap();
         assert!(space.similarity(&query, 0).unwrap().is_finite());
         assert!(space.similarity(&query, 1).unwrap().is_finite());
@@ -275,9 +286,10 @@ fn extreme_vectors_that_are_accepted_compare_finitely() {
 fn the_last_change_of_a_node_holds() {
     let first = put(5, &[1.0; 5], 1);
     let removal = VectorChange { node: 5, vector: None };
-    let space = empty(Metric::Dot).with_changes(vec![first.clone(), removal.clone()]).unwrap();
+    let space = empty(Metric::Dot).with_changes(vec![first.clone(), removal.clone()], &by_index).unwrap();
     assert_eq!((space.count(), space.pages().len()), (0, 0));
-    let space = empty(Metric::Dot).with_changes(vec![first, removal, put(5, &[2.0; 5], 3)]).unwrap();
+    let space =
+        empty(Metric::Dot).with_changes(vec![first, removal, put(5, &[2.0; 5], 3)], &by_index).unwrap();
     assert_eq!(space.vector(5), Some(([2.0; 5].as_slice(), 3)));
     assert_eq!(space.vector(4), None);
     assert_eq!(space.vector(64 * 9), None);
@@ -286,7 +298,7 @@ fn the_last_change_of_a_node_holds() {
 #[test]
 fn scan_cancelled_reports_progress_and_returns_nothing() {
     let space = empty(Metric::Dot)
-        .with_changes((0..64 * 40).step_by(64).map(|node| put(node, &[1.0; 5], 0)).collect())
+        .with_changes((0..64 * 40).step_by(64).map(|node| put(node, &[1.0; 5], 0)).collect(), &by_index)
         .unwrap();
     let asked = Cell::new(0);
     let cancelled = || asked.replace(asked.get() + 1) == 2;
@@ -307,7 +319,7 @@ fn scan_cancelled_reports_progress_and_returns_nothing() {
 #[test]
 fn pages_survive_a_round_trip_and_bad_lengths_are_refused() {
     let space = empty(Metric::Cosine)
-        .with_changes(vec![put(2, &[1.0; 5], 7), put(63, &[2.0; 5], 8), put(200, &[3.0; 5], 9)])
+        .with_changes(vec![put(2, &[1.0; 5], 7), put(63, &[2.0; 5], 8), put(200, &[3.0; 5], 9)], &by_index)
         .unwrap();
     let copy = |page: &Arc<VectorPage>| {
         let (audiences, components) = (page.audiences().to_vec(), page.components().to_vec());

@@ -123,6 +123,24 @@ fn terms_of_liked_items_make_a_profile_of_what_the_viewer_may_read() {
 }
 
 #[test]
+fn propagation_along_citations_gives_the_worked_value() {
+    let mut changes: Vec<Change> = (0..4).map(|index| node("Item", item(index))).collect();
+    changes.push(node("User", user(0)));
+    changes.push(edge("LIKES", user(0), item(0), 1.0));
+    // 1 and 3 cite 0, and 1 cites 2 in both directions: degrees 2, 2, 1 and 1.
+    changes.extend([(1, 0), (3, 0), (1, 2), (2, 1)].map(|(a, b)| edge("CITES", item(a), item(b), 1.0)));
+    let signal = "full = 4.0\nfilter = { relation = 'LIKES', model = 'propagation', along = 'CITES' }";
+    let found = matches(&engine("User", signal, changes), user(0));
+    let value = |index: usize| 4.0 * found.iter().find(|found| found.id == item(index)).unwrap().score;
+    // One step 1/2; three: back and forth over 0, 1, 3 and 2 it is 1/2 (1/4 + 1/2 + 1/2).
+    assert!((value(1) - (0.5 + 0.625)).abs() < 1e-6, "{}", value(1));
+    // Two steps over 1: 1/2 times 1/sqrt(2).
+    assert!((value(2) - 0.5 * 0.5_f64.sqrt()).abs() < 1e-6, "{}", value(2));
+    // One step 1/sqrt(2); three: 1/sqrt(2) (1/4 + 1/2).
+    assert!((value(3) - 0.5_f64.sqrt() * 1.75).abs() < 1e-6, "{}", value(3));
+}
+
+#[test]
 fn schema_of_terms_takes_no_dimension_and_weights_are_positive() {
     let wrong = SCHEMA.replace("form = \"terms\"", "form = \"terms\"\ndimension = 3");
     assert!(Schema::from_toml(&wrong).unwrap_err().to_string().contains("spaces.title.dimension"));
@@ -225,6 +243,24 @@ impl Library {
         Some(near.iter().take(neighbors).map(weight).sum())
     }
 
+    /// The sum of `c_k (D^-1/2 A D^-1/2)^k` over citations in either direction.
+    fn walks(&self, coefficients: &[f64]) -> Vec<Vec<f64>> {
+        let cites = |a: usize, b: usize| self.cites.contains(&(a, b)) || self.cites.contains(&(b, a));
+        let degree = |a: usize| (0..ITEM_COUNT).filter(|b| cites(a, *b)).count() as f64;
+        let near = |a: usize, b: usize| if cites(a, b) { (degree(a) * degree(b)).powf(-0.5) } else { 0.0 };
+        let mut sums = vec![vec![0.0; ITEM_COUNT]; ITEM_COUNT];
+        for (from, sums) in sums.iter_mut().enumerate() {
+            let mut at = vec![0.0; ITEM_COUNT];
+            at[from] = 1.0;
+            for coefficient in coefficients {
+                let step = |to: usize| (0..ITEM_COUNT).map(|by| at[by] * near(by, to)).sum::<f64>();
+                at = (0..ITEM_COUNT).map(step).collect();
+                sums.iter_mut().zip(&at).for_each(|(sum, mass)| *sum += coefficient * mass);
+            }
+        }
+        sums
+    }
+
     /// Weighted adjacency of users and items, users first.
     fn adjacency(&self, likes: f64, cites: f64) -> Vec<Vec<f64>> {
         let mut adjacency = vec![vec![0.0; USER_COUNT + ITEM_COUNT]; USER_COUNT + ITEM_COUNT];
@@ -301,8 +337,13 @@ proptest! {
         };
         let vectors = library.centered();
         let dense = |a: usize, b: usize| vectors[a].iter().zip(&vectors[b]).map(|(x, y)| x * y).sum::<f64>();
-        let ways: [(&str, Similarity<'_>); 2] =
-            [("space = 'title'", &cosine), ("space = 'text', centered = true", &dense)];
+        let walks = library.walks(&[0.5, 1.0, 0.25]);
+        let walked = |a: usize, b: usize| walks[a][b];
+        let ways: [(&str, Similarity<'_>); 3] = [
+            ("space = 'title'", &cosine),
+            ("space = 'text', centered = true", &dense),
+            ("along = 'CITES', steps = [0.5, 1.0, 0.25]", &walked),
+        ];
         for (way, similarity) in ways {
             let signal = format!(
                 "full = 8.0\nfilter = {{ relation = 'LIKES', model = 'propagation', weighted = true, {way}, neighbors = {neighbors}, similarity_power = 2.0 }}"

@@ -218,7 +218,16 @@ fn walks_and_propagation_take_only_what_they_use() {
     check_range(9, &walk("degree_power = 0.5"), 9, "degree_power", "0.5", "none without");
     check_range(9, &walk("steps = [1.0], degree_power = 1.5"), 9, "degree_power", "1.5", "from 0 to 1");
     let filter = |fields: &str| format!("filter = {{ relation = \"KNOWS\", {fields} }}");
-    check_range(9, &filter("model = \"propagation\""), 9, "model", "propagation", "a `space` beside it");
+    let either = "either a `space` or `along` beside it";
+    check_range(9, &filter("model = \"propagation\""), 9, "model", "propagation", either);
+    let both = filter("model = \"propagation\", space = \"words\", along = \"KNOWS\"");
+    check_range(9, &both, 9, "model", "propagation", either);
+    let along = |fields: &str| filter(&format!("model = \"propagation\", along = \"KNOWS\", {fields}"));
+    check_range(9, &along("centered = true"), 9, "centered", "true", "none beside `along`");
+    check_range(9, &along("steps = [1.0, 0.0]"), 9, "steps", "0.0", "the last one above 0");
+    check_range(9, &along("steps = [1.0, 1.0, 1.0, 1.0, 1.0]"), 9, "steps", "1.0", "1 to 4 numbers");
+    check_range(9, &filter("model = \"rp3\", along = \"KNOWS\""), 9, "along", "KNOWS", "the signal's model");
+    check_range(9, &filter("model = \"rp3\", steps = [1.0]"), 9, "steps", "1.0", "none without `along`");
     check_range(9, &filter("model = \"rp3\", space = \"words\""), 9, "space", "words", "the signal's model");
     let centered = filter("model = \"propagation\", space = \"words\", centered = true");
     check_range(9, &centered, 9, "centered", "true", "false for a space of terms");

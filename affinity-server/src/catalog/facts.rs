@@ -191,7 +191,7 @@ order by n.nspname collate \"C\", c.relname collate \"C\"";
 const COLUMNS: &str = "
 select a.attrelid as relation, a.attnum as place, a.attname::text as name, a.atttypid as type_oid,
        a.atttypmod as modifier, format_type(a.atttypid, a.atttypmod) as type_sql,
-       col_description(a.attrelid, a.attnum) as comment, a.attnotnull as is_not_null,
+       o.description as comment, a.attnotnull as is_not_null,
        case when a.attidentity = 'd' then format('nextval(%L)',
                 pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname))
             when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid) end as default_sql,
@@ -199,6 +199,7 @@ select a.attrelid as relation, a.attnum as place, a.attname::text as name, a.att
 from pg_attribute a
 join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
 left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+left join pg_description o on o.objoid = a.attrelid and o.classoid = 'pg_class'::regclass and o.objsubid = a.attnum
 where a.attrelid = any ($1) and a.attnum > 0 and not a.attisdropped
 order by a.attrelid, a.attnum";
 
@@ -226,6 +227,10 @@ where r.rulename = '_RETURN' and n.nspname not in ('pg_catalog', 'information_sc
 order by r.ev_class";
 
 const FUNCTIONS: &str = "
+with p as materialized (
+    select * from pg_proc f
+    where f.pronamespace = any (array(select oid from pg_namespace where nspname = any ($1)))
+)
 select n.nspname::text as schema, p.proname::text as name, obj_description(p.oid, 'pg_proc') as comment,
        p.prokind = 'p' as is_procedure, p.provolatile = 'v' as is_volatile,
        p.proretset as returns_set, p.prorows = 1 as returns_one,
@@ -235,11 +240,11 @@ select n.nspname::text as schema, p.proname::text as name, obj_description(p.oid
            select format_type(u.type, null) from unnest(v.types) with ordinality as u(type, place) order by u.place
        ) as argument_sql,
        p.proargmodes::text[] as argument_modes, p.proargnames as argument_names
-from pg_proc p
+from p
 join pg_namespace n on n.oid = p.pronamespace
 join pg_type t on t.oid = p.prorettype
 cross join lateral (select coalesce(p.proallargtypes, (p.proargtypes::oid[])[0:]) as types) v
-where n.nspname = any ($1) and p.prokind in ('f', 'p')
+where p.prokind in ('f', 'p')
     and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype, 'internal'::regtype)
     and not 'internal'::regtype::oid = any (v.types)
     and not affinity.is_unserved(n.nspname, p.proname)

@@ -1,5 +1,5 @@
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
@@ -75,7 +75,7 @@ impl CatalogHandle {
         self.0.current.error.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has the database read again at once, since it answered as if it were another than the catalog says.
+    /// Has the database read again, since it answered as if it were another than the catalog says; at most each second.
     pub fn suspect(&self) {
         self.0.current.suspected.notify_one();
     }
@@ -132,7 +132,10 @@ async fn follow_once(
         if !is_told {
             fingerprint = Some(sqlx::query_scalar::<_, String>(FINGERPRINT).fetch_one(pool).await?);
         }
+        let started = Instant::now();
         current.publish(load(pool, settings).await?);
+        let read_at = Instant::now();
+        tracing::debug!("the catalog was read in {} ms", (read_at - started).as_millis());
         loop {
             tokio::select! {
                 notified = listener.try_recv() => match notified? {
@@ -141,7 +144,8 @@ async fn follow_once(
                     // None: the connection was lost and made again, and with it maybe a notification.
                     _ => break,
                 },
-                () = current.suspected.notified() => break,
+                // Whoever makes the database refuse a thousand times is answered by one reading.
+                () = current.suspected.notified() => if read_at.elapsed() >= LOOK_EVERY { break },
                 () = tokio::time::sleep(LOOK_EVERY), if !is_told => {
                     let now: String = sqlx::query_scalar(FINGERPRINT).fetch_one(pool).await?;
                     if fingerprint.as_ref() != Some(&now) {

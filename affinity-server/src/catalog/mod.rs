@@ -18,8 +18,8 @@ pub use self::model::{
 };
 pub use self::settings::{PlatformSettings, TransactionEndPolicy};
 pub use self::sql::{
-    AccountStatements, AnswerStatement, Base, Cast, CatalogError, Conflict, CopyStatement, Embed, Given,
-    GivenColumn, Join, KeyAfter, Label, LoadScript, Order, OrderValue, Output, OutputValue, Predicate,
-    ProjectionRows, ProjectionStatements, Rows, Source, Statement, Summary, Value, ValueCheck, Write,
-    WriteStatement, account_sql, search_path,
+    AccountStatements, AnswerStatement, Base, CallArgument, CallArguments, CallStatement, Cast, CatalogError,
+    Conflict, CopyStatement, Embed, Given, GivenColumn, Join, KeyAfter, Label, LoadScript, Order, OrderValue,
+    Output, OutputValue, Predicate, ProjectionRows, ProjectionStatements, Rows, Shape, Source, Statement,
+    Summary, Value, ValueCheck, Write, WriteStatement, account_sql, array_literal, search_path,
 };

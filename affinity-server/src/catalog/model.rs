@@ -14,6 +14,12 @@ impl Identifier {
         Self(Arc::from(name))
     }
 
+    /// What statements call the value of a function that gives no columns.
+    #[must_use]
+    pub fn scalar() -> Self {
+        Self::known("pgrst_scalar") // as PostgREST does, whose clients see it in CSV
+    }
+
     /// The name as people write it.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -370,11 +376,11 @@ impl Catalog {
     }
 
     /// The functions of this name in `schema`: more than one when it is overloaded.
-    pub fn functions<'a>(
+    pub fn functions<'a, 'n>(
         &'a self,
-        schema: &'a Identifier,
-        name: &'a str,
-    ) -> impl Iterator<Item = &'a Function> {
+        schema: &'n Identifier,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'a Function> + use<'a, 'n> {
         let wanted = (schema.name(), name);
         let start = self
             .functions

@@ -272,6 +272,8 @@ fn postmaster_arguments(socket_directory: &Path) -> Vec<std::ffi::OsString> {
         "listen_addresses=".to_string(),
         // On the command line, where neither a file nor ALTER SYSTEM turns them off.
         "fsync=on".to_string(),
+        // Plans of queries then say which query they are of, as PostgREST's clients expect.
+        "compute_query_id=on".to_string(),
         "full_page_writes=on".to_string(),
         "synchronous_commit=on".to_string(),
         "timezone=UTC".to_string(),

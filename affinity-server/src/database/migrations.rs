@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use sqlx::PgPool;
 use sqlx::migrate::{Migrate, Migrator};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 
 use super::DatabaseError;
 use super::roles::{make_roles, require_prefix};
@@ -31,8 +31,10 @@ const APPLIED_TABLE: &str = "public._sqlx_migrations";
 pub async fn migrate(pool: &PgPool, prefix: &RolePrefix) -> Result<usize, DatabaseError> {
     let before = |source| DatabaseError::Migration { version: None, source };
     let statement = |source| DatabaseError::Statement { source };
-    // Taken out of the pool and closed: a failure must not leave the lock with a connection that lives on.
-    let mut connection = pool.acquire().await.map_err(statement)?.detach();
+    // Not of the pool, and closed: a failure must not leave the lock with a connection that lives on. Its statements
+    // are not logged: a whole migration is no line of a log, however slow the machine.
+    let options = pool.connect_options().as_ref().clone().disable_statement_logging();
+    let mut connection = PgConnection::connect_with(&options).await.map_err(statement)?;
     // Without this sqlx's own "already exists, skipping" reaches the log at every start.
     // And whoever migrates, an unqualified name means the same.
     sqlx::raw_sql("SET client_min_messages = warning; SET search_path = public")
@@ -70,6 +72,6 @@ pub async fn migrate(pool: &PgPool, prefix: &RolePrefix) -> Result<usize, Databa
     // Also compares what was applied before with what this build holds.
     MIGRATIONS.run(&mut connection).await.map_err(before)?;
     require_prefix(&mut connection, prefix).await?;
-    sqlx::Connection::close(connection).await.map_err(statement)?;
+    connection.close().await.map_err(statement)?;
     Ok(pending.len())
 }

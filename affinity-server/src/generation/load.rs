@@ -28,8 +28,8 @@ impl World {
     /// Fills the database with a world of `population` members; returns the number of rows.
     ///
     /// All rows appear in one transaction, in their final states, with triggers quiet: an engine built before
-    /// has to be built again. Needs a superuser's connection, and room for the rows in the folder for temporary
-    /// files. Calls `progress` after each table.
+    /// has to be built again. The connection's user is a superuser or owns the tables, which it then locks. Needs room
+    /// for the rows in the folder for temporary files. Calls `progress` after each table.
     ///
     /// # Errors
     /// [`GenerationError::NotEmpty`] when a table of the world has rows; otherwise whatever stops the rows.
@@ -55,8 +55,13 @@ impl World {
         let world = Arc::clone(self);
         let computed = tokio::task::spawn_blocking(move || world.write_spool(population, seed));
         let files = computed.await.map_err(io::Error::other)??;
+        let names: Vec<String> = self.written_tables().map(|table| table.name.clone()).collect();
         // The rows are final states, which state machines would refuse as first ones.
-        sqlx::raw_sql("SET LOCAL session_replication_role = replica").execute(&mut *transaction).await?;
+        sqlx::query("SELECT affinity.suspend_rules($1::text, $2::text[]::name[])")
+            .bind(&self.schema)
+            .bind(&names)
+            .execute(&mut *transaction)
+            .await?;
         let mut row_count = 0;
         let table_count = statements.len();
         for (done, ((table, statement), file)) in
@@ -73,6 +78,11 @@ impl World {
                 table_count,
             });
         }
+        sqlx::query("SELECT affinity.resume_rules($1::text, $2::text[]::name[])")
+            .bind(&self.schema)
+            .bind(&names)
+            .execute(&mut *transaction)
+            .await?;
         for statement in &statements {
             statement.analyze(&mut transaction).await?;
         }

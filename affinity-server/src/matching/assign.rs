@@ -15,6 +15,7 @@ use futures::stream;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::asker::Asker;
 use super::batch::{NDJSON, accepts_lines};
 use super::service::{Matching, key_of, matcher_of, this_second, time_of};
 use super::wire::{AssignBody, PairBody};
@@ -34,14 +35,21 @@ impl Matching {
     /// A [`Problem`] that names what does not fit.
     pub(super) async fn assign(
         self: &Arc<Self>,
+        asker: &Asker,
         platform: &str,
         matcher: &str,
         body: AssignBody,
         headers: &HeaderMap,
     ) -> Result<Response, Problem> {
         let engine = self.hosted(platform)?.engine();
-        matcher_of(&engine, matcher)?;
+        let kind = matcher_of(&engine, matcher)?.from_kind();
+        asker.require_matcher(matcher)?;
         let mut assign = assignment_of(matcher, &body)?;
+        if !asker.is_operator() {
+            for source in &assign.sources {
+                assign.viewer = Some(asker.viewer_for(&engine, kind, source)?);
+            }
+        }
         let is_lines = accepts_lines(headers);
         let (told, mut lines) = mpsc::channel::<String>(16);
         let matching = Arc::clone(self);

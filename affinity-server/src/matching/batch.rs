@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream, StreamExt};
 use serde_json::json;
 
+use super::asker::Asker;
 use super::problems::unwritable;
 use super::service::{Matching, matcher_of, node_query, recommend};
 use super::wire::MatchBody;
@@ -30,6 +31,7 @@ impl Matching {
     /// A [`Problem`] for what is wrong with the request as a whole.
     pub(super) fn recommend_many(
         self: &Arc<Self>,
+        asker: Asker,
         platform: &str,
         matcher: &str,
         body: MatchBody,
@@ -50,11 +52,12 @@ impl Matching {
         // One moment for all of them.
         let mut body = body;
         body.as_of.get_or_insert_with(|| chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string());
-        let (matching, matcher, body) = (Arc::clone(self), matcher.to_string(), Arc::new(body));
+        let (matching, matcher) = (Arc::clone(self), matcher.to_string());
+        let asked = Arc::new((asker, body));
         let answers = stream::iter(sources).then(move |source| {
             let (matching, engine) = (Arc::clone(&matching), Arc::clone(&engine));
-            let (matcher, body) = (matcher.clone(), Arc::clone(&body));
-            async move { matching.line(engine, &matcher, &source, &body).await }
+            let (matcher, asked) = (matcher.clone(), Arc::clone(&asked));
+            async move { matching.line(engine, &asked, (&matcher, &source)).await }
         });
         let (media_type, body) = if is_lines {
             (NDJSON, Body::from_stream(answers.map(|answer| Ok::<_, std::io::Error>(answer + "\n"))))
@@ -64,9 +67,14 @@ impl Matching {
         Ok(([(CONTENT_TYPE, media_type)], body).into_response())
     }
 
-    async fn line(&self, engine: Arc<Engine>, matcher: &str, source: &str, body: &MatchBody) -> String {
+    async fn line(
+        &self,
+        engine: Arc<Engine>,
+        (asker, body): &(Asker, MatchBody),
+        (matcher, source): (&str, &str),
+    ) -> String {
         let answer = async {
-            let query: Query = body.bend(node_query(&engine, matcher, source, &body.params())?);
+            let query: Query = body.bend(node_query(&engine, asker, (matcher, source), &body.params())?);
             let run = self.pool.run_in_turn(self.pool.deadline(), move |scratch, cancel| {
                 recommend(&engine, query, scratch, cancel)
             });

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use sqlx::PgPool;
 
+use super::asker::Asker;
 use super::hosted::Hosted;
 use super::service::{Matching, key_of};
 use super::wire::{FeedbackAction, FeedbackBody};
@@ -30,6 +31,7 @@ impl Matching {
     /// A [`Problem`] that names what is wrong with the request, or 503 while the database cannot be written.
     pub(super) async fn take_feedback(
         &self,
+        asker: &Asker,
         platform: &str,
         matcher: &str,
         body: FeedbackBody,
@@ -50,6 +52,8 @@ impl Matching {
             rating,
             answer_id: body.answer_id.as_deref(),
         };
+        asker.require_matcher(matcher)?;
+        asker.viewer_for(&engine, known.from_kind(), &said.source)?;
         for (kind, key) in [(known.from_kind(), &said.source), (known.to_kind(), &said.target)] {
             if engine.node(kind, key).is_none() {
                 let kind = engine.schema().kinds()[kind.index()].name.clone();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use affinity_core::{Engine, Key, KindId, Query, Scratch, Unobserved};
 use serde::Serialize;
 
+use super::asker::Asker;
 use crate::embedding::Embedder;
 use crate::projection::{LiveEngine, LiveStatus, Serving};
 
@@ -33,7 +34,7 @@ pub(super) struct MatcherInfo {
     description: String,
     version: String,
     signals: Vec<affinity_core::SignalInfo>,
-    /// A source that has matches, if one was found.
+    /// A source that has matches, or that the asker is or manages; if there is one.
     r#try: Option<Key>,
 }
 
@@ -73,8 +74,8 @@ impl Hosted {
     }
 }
 
-/// All matchers of an engine, each with a source to try.
-pub(super) fn describe(engine: &Engine, scratch: &mut Scratch) -> Vec<MatcherInfo> {
+/// All matchers of an engine, each with a source that the asker can try.
+pub(super) fn describe(engine: &Engine, asker: &Asker, scratch: &mut Scratch) -> Vec<MatcherInfo> {
     let kind = |id: KindId| engine.schema().kinds()[id.index()].name.clone();
     let mut described = Vec::new();
     for matcher in engine.matchers().values() {
@@ -85,7 +86,10 @@ pub(super) fn describe(engine: &Engine, scratch: &mut Scratch) -> Vec<MatcherInf
             description: matcher.description().to_string(),
             version: matcher.version().to_string(),
             signals: matcher.signals(),
-            r#try: source_to_try(engine, matcher.name(), scratch),
+            r#try: match asker.is_operator() {
+                true => source_to_try(engine, matcher.name(), scratch),
+                false => asker.own(engine, matcher.from_kind()).into_iter().next(),
+            },
         });
     }
     described

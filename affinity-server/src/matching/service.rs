@@ -6,13 +6,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use affinity_core::{
-    AdHocSource, Answer, Engine, Explanation, Key, KindId, Link, Matcher, NodeRef, Observer, Query,
-    QueryError, Scratch, Timestamp, TwoSidedQuery, Viewer, WhyNot,
+    AdHocSource, Answer, Engine, Explanation, Key, Link, Matcher, NodeRef, Observer, Query, QueryError,
+    Scratch, Timestamp, TwoSidedQuery, WhyNot,
 };
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use chrono::{DateTime, SubsecRound, Utc};
 
+use super::asker::Asker;
 use super::hosted::{Hosted, MatcherInfo, Platforms, describe, source_to_try};
 use super::kept::{Found, KeptAnswers, Question};
 use super::offer::PlatformOffer;
@@ -78,25 +79,26 @@ impl Matching {
         })
     }
 
-    /// The matchers of a platform, each with a source to try.
-    pub(super) async fn describe(&self, platform: &str) -> Result<Vec<MatcherInfo>, Problem> {
+    /// The matchers of a platform, each with a source that the asker can try.
+    pub(super) async fn describe(&self, asker: Asker, platform: &str) -> Result<Vec<MatcherInfo>, Problem> {
         let engine = self.hosted(platform)?.engine();
-        Ok(self.pool.run(move |scratch, _| describe(&engine, scratch)).await?)
+        Ok(self.pool.run(move |scratch, _| describe(&engine, &asker, scratch)).await?)
     }
 
-    /// Matches for a node, as the node itself sees them.
+    /// Matches for a node, as the asker sees them.
     ///
     /// # Errors
     /// A [`Problem`] that names what is wrong with the request.
     pub(crate) async fn recommend(
         &self,
+        asker: &Asker,
         platform: &str,
         matcher: &str,
         id: &str,
         params: &MatchParams,
     ) -> Result<Answer, Problem> {
         let engine = self.hosted(platform)?.engine();
-        let query = node_query(&engine, matcher, id, params)?;
+        let query = node_query(&engine, asker, (matcher, id), params)?;
         self.run(engine, query).await
     }
 
@@ -106,13 +108,13 @@ impl Matching {
     /// As [`Self::recommend`].
     pub(super) async fn recommend_kept(
         &self,
+        asker: &Asker,
         platform: &str,
-        matcher: &str,
-        id: &str,
+        (matcher, id): (&str, &str),
         params: MatchParams,
     ) -> Result<Found, Problem> {
         let engine = self.hosted(platform)?.engine();
-        let query = node_query(&engine, matcher, id, &params)?;
+        let query = node_query(&engine, asker, (matcher, id), &params)?;
         let question = Question {
             platform: platform.to_string(),
             matcher: matcher.to_string(),
@@ -127,12 +129,13 @@ impl Matching {
         self.kept.find(&engine, question, make).await
     }
 
-    /// Nodes that a matcher finds matches for and whose name contains `text`, by name; with an empty `text`, some.
+    /// Nodes that the asker may have matches for and whose name contains `text`, by name; with an empty `text`, some.
     ///
     /// # Errors
     /// A [`Problem`] for an unknown name or a full queue.
     pub(crate) async fn find_sources(
         &self,
+        asker: &Asker,
         platform: &str,
         matcher: &str,
         text: &str,
@@ -141,6 +144,11 @@ impl Matching {
         let engine = self.hosted(platform)?.engine();
         let known = matcher_of(&engine, matcher)?;
         let (kind, text) = (known.from_kind(), text.to_string());
+        if !asker.is_operator() {
+            let own = asker.own(&engine, kind).into_iter().filter_map(|key| engine.node(kind, &key));
+            let text = text.to_lowercase();
+            return Ok(own.filter(|node| node.name.to_lowercase().contains(&text)).take(limit).collect());
+        }
         // Looks at every node of the kind, so it runs where queries run.
         let found = self.pool.run(move |_, _| match text.as_str() {
             "" => engine.first_by_key(kind, limit),
@@ -152,6 +160,7 @@ impl Matching {
     /// Matches for whoever the body describes.
     pub(super) async fn recommend_for(
         &self,
+        asker: &Asker,
         platform: &str,
         matcher: &str,
         body: MatchBody,
@@ -168,12 +177,12 @@ impl Matching {
                     let detail = "a source is either an id or a description, not both";
                     return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_source", detail));
                 }
-                node_query(&engine, matcher, id, &body.params())?
+                node_query(&engine, asker, (matcher, id), &body.params())?
             }
             None => {
+                asker.require_matcher(matcher)?;
                 let described = Self::described(&engine, &embedder, matcher, source.clone()).await?;
-                // Whoever asks may read what any member may.
-                let query = Query::ad_hoc(matcher, described).viewer(Viewer::Member([].into()));
+                let query = Query::ad_hoc(matcher, described).viewer(asker.viewer(&engine));
                 with_params(query, &body.params())?
             }
         };
@@ -183,13 +192,14 @@ impl Matching {
     /// Why one target scores what it scores.
     pub(super) async fn explain(
         &self,
+        asker: &Asker,
         platform: &str,
         matcher: &str,
         (id, target): (&str, &str),
         params: &MatchParams,
     ) -> Result<Explanation, Problem> {
         let engine = self.hosted(platform)?.engine();
-        let (mut query, target) = (node_query(&engine, matcher, id, params)?, key_of(target));
+        let (mut query, target) = (node_query(&engine, asker, (matcher, id), params)?, key_of(target));
         let explained = self.pool.run(move |_, cancel| {
             query.cancel = Some(Arc::clone(cancel));
             engine.explain(&query, &target)
@@ -200,13 +210,14 @@ impl Matching {
     /// Why one target is not among the matches, and the smallest change that would let it in.
     pub(super) async fn why_not(
         &self,
+        asker: &Asker,
         platform: &str,
         matcher: &str,
         (id, target): (&str, &str),
         params: &MatchParams,
     ) -> Result<WhyNot, Problem> {
         let engine = self.hosted(platform)?.engine();
-        let (mut query, target) = (node_query(&engine, matcher, id, params)?, key_of(target));
+        let (mut query, target) = (node_query(&engine, asker, (matcher, id), params)?, key_of(target));
         let found = self.pool.run(move |_, cancel| {
             query.cancel = Some(Arc::clone(cancel));
             engine.why_not(&query, &target)
@@ -329,21 +340,17 @@ pub(super) fn time_of(field: &str, text: &str) -> Result<Timestamp, Problem> {
     Ok(Timestamp::from_micros(time.timestamp_micros()))
 }
 
-/// A query for a node, asked by the node itself: until people sign in here, a source sees what it may see.
+/// A matcher's query for a node, when the asker may have one.
 pub(super) fn node_query(
     engine: &Engine,
-    matcher: &str,
-    id: &str,
+    asker: &Asker,
+    (matcher, id): (&str, &str),
     params: &MatchParams,
 ) -> Result<Query, Problem> {
-    let key = key_of(id);
-    let viewer = node_viewer(engine, matcher_of(engine, matcher)?.from_kind(), &key);
+    let (key, kind) = (key_of(id), matcher_of(engine, matcher)?.from_kind());
+    asker.require_matcher(matcher)?;
+    let viewer = asker.viewer_for(engine, kind, &key)?;
     with_params(Query::new(matcher, key).viewer(viewer), params)
-}
-
-/// A node as who is asking.
-pub(crate) fn node_viewer(engine: &Engine, kind: KindId, key: &Key) -> Viewer {
-    Viewer::Member(engine.principals(kind, key).into_iter().collect())
 }
 
 fn with_params(mut query: Query, params: &MatchParams) -> Result<Query, Problem> {

@@ -125,8 +125,12 @@ impl Overloads<'_> {
         let mut schemas: Vec<Value> = Vec::new();
         for function in &self.overloads {
             let schema = self.returned(&function.returns);
-            if !schemas.contains(&schema) {
-                schemas.push(schema);
+            // Readers of several alternatives expect one type in each.
+            let parts = if self.overloads.len() > 1 { split_null(schema) } else { vec![schema] };
+            for part in parts {
+                if !schemas.contains(&part) {
+                    schemas.push(part);
+                }
             }
         }
         let schema = match schemas.as_slice() {
@@ -164,6 +168,14 @@ impl Overloads<'_> {
             false => one,
         }
     }
+}
+
+/// The schema, and NULL by itself where the schema allows it.
+fn split_null(mut schema: Value) -> Vec<Value> {
+    let Some([first, second]) = schema["type"].as_array().map(Vec::as_slice) else { return vec![schema] };
+    let (first, second) = (first.clone(), json!({ "type": second }));
+    schema["type"] = first;
+    vec![schema, second]
 }
 
 /// The body of a call.

@@ -1,7 +1,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::naming::{query_name, rest_path};
+use super::value_schema::example;
 use crate::catalog::{Catalog, Column, ColumnId, Function, Relation, ServedPlatform};
 use crate::ui::STYLE;
 
@@ -66,8 +67,10 @@ fn platform_section(catalog: &Catalog, platform: &ServedPlatform) -> Markup {
         @for relation in relations { (table_card(platform, relation)) }
         @if !functions.is_empty() {
             h2 { "Functions" }
-            ul.hits { @for function in functions { li { span { code { (signature(function)) } " "
-                @if let Some(comment) = &function.comment { (comment) }
+            ul.hits { @for function in functions { li { span {
+                code { (signature(function)) } " "
+                @if let Some(comment) = &function.comment { (comment) " " }
+                span.small { code { (call_example(platform, function)) } }
             } } } }
         }
         @if !platform.refused.is_empty() {
@@ -113,6 +116,15 @@ fn described(relation: &Relation, id: ColumnId, column: &Column) -> String {
         words.push(format!("one of {}", column.data_type.labels.join(", ")));
     }
     words.join(", ")
+}
+
+/// A call for a shell.
+fn call_example(platform: &ServedPlatform, function: &Function) -> String {
+    let needed = function.arguments.iter().filter(|argument| !argument.is_optional && !argument.is_variadic);
+    let body: Map<String, Value> =
+        needed.map(|argument| (argument.name.name().to_owned(), example(&argument.data_type))).collect();
+    let path = rest_path(&[&platform.name, "rpc", function.name.name()]);
+    format!("curl -H 'Content-Type: application/json' -d '{}' {path}", Value::Object(body))
 }
 
 fn signature(function: &Function) -> String {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::functions::describe_functions;
 use super::naming::rest_path;
-use super::tables::Table;
+use super::tables::{Table, with_problems};
 use crate::catalog::{Catalog, ServedPlatform};
 
 const SHARED: &str = include_str!("rest.json");
@@ -31,7 +31,8 @@ impl Part {
             }
         }
         describe_functions(catalog, platform, &mut part);
-        part.paths.entry(rest_path(&[&platform.name, ""])).or_insert_with(|| root(platform));
+        part.paths.insert(rest_path(&[&platform.name, "batch"]), batch(platform));
+        part.paths.insert(rest_path(&[&platform.name, ""]), root(platform));
         part
     }
 
@@ -71,6 +72,20 @@ fn root(platform: &ServedPlatform) -> Value {
             "description": "The document.",
             "content": { "application/openapi+json": { "schema": { "type": "object" } } },
         } },
+    } })
+}
+
+/// The address that takes several writes at once.
+fn batch(platform: &ServedPlatform) -> Value {
+    json!({ "post": {
+        "operationId": format!("batch_{}", platform.name),
+        "summary": format!("Several writes to {} in one transaction", platform.name),
+        "tags": [platform.name],
+        "parameters": [{ "$ref": "#/components/parameters/rest_idempotency_key" }],
+        "requestBody": { "required": true, "content": {
+            "application/json": { "schema": { "$ref": "#/components/schemas/RestBatch" } },
+        } },
+        "responses": with_problems(json!({ "200": { "$ref": "#/components/responses/RestBatch" } })),
     } })
 }
 

@@ -53,6 +53,9 @@ impl Table<'_> {
             part.schemas.insert(format!("{key}.-update"), self.update_schema());
             item.insert("patch".to_owned(), self.update_operation());
         }
+        if let Some(operation) = self.put_operation().filter(|_| writable.insert && writable.update) {
+            item.insert("put".to_owned(), operation);
+        }
         if writable.delete {
             item.insert("delete".to_owned(), self.delete_operation());
         }
@@ -158,15 +161,11 @@ impl Table<'_> {
     }
 
     fn filter_parameter(&self, column: &Column) -> Value {
-        let mut schema = json!({ "type": "string" });
-        if let Some(pattern) = filter_pattern(&column.data_type) {
-            schema["pattern"] = json!(pattern);
-        }
         json!({
             "name": query_name(column.name.name()),
             "in": "query",
             "description": format!("Rows whose {} fits, such as `eq.` and a value.", column.name.name()),
-            "schema": schema,
+            "schema": { "type": "string", "pattern": filter_pattern(&column.data_type) },
         })
     }
 
@@ -208,11 +207,25 @@ impl Table<'_> {
         })
     }
 
+    /// A list of columns that are written.
+    fn names_parameter(&self, name: &str, description: &str) -> Value {
+        let written = self.columns().map(|(_, column)| column).filter(|column| Self::is_written(column));
+        let names: Vec<String> =
+            written.map(|column| escape_pattern(&query_name(column.name.name()))).collect();
+        let names = names.join("|");
+        json!({
+            "name": name, "in": "query", "description": description,
+            "schema": { "type": "string", "pattern": format!("^({names})(,({names}))*$") },
+        })
+    }
+
     fn rows_response(&self) -> Value {
         let row = json!({ "$ref": format!("#/components/schemas/{}", self.key()) });
         json!({
             "description": "Rows: an array, or with `Accept: application/vnd.pgrst.object+json` the only one.",
             "headers": {
+                "ETag": { "description": "The version of the answer, or of its only row.", "schema": { "type": "string" } },
+                "Link": { "description": "The next page, as `rel=\"next\"`.", "schema": { "type": "string" } },
                 "Content-Range": { "description": "First and last row, and how many there are: `0-9/42`.", "schema": { "type": "string" } },
             },
             "content": {
@@ -271,7 +284,7 @@ impl Table<'_> {
     }
 
     fn read_operation(&self) -> Value {
-        let shared = ["order", "limit", "offset", "and", "or", "range", "count"];
+        let shared = ["order", "limit", "offset", "after", "and", "or", "range", "count", "if_none_match"];
         let responses = with_problems(json!({
             "200": self.rows_reference(),
             "206": self.rows_reference(),
@@ -282,9 +295,17 @@ impl Table<'_> {
     }
 
     fn insert_operation(&self) -> Value {
-        let responses = with_problems(json!({ "200": self.rows_reference(), "201": self.rows_reference() }));
         let name = self.relation.name.name();
-        let parameters = self.parameters(&["return"], Filters::None);
+        let mut parameters = self.parameters(&["return"], Filters::None);
+        parameters
+            .push(self.names_parameter("columns", "Keys of the body that count; the others are left out."));
+        parameters.push(self.names_parameter(
+            "on_conflict",
+            "The unique columns by which rows are found that are there already.",
+        ));
+        let responses = with_problems(
+            json!({ "200": self.rows_reference(), "201": self.inserted(), "207": { "$ref": "#/components/responses/RestOutcomes" } }),
+        );
         let mut operation = self.operation("insert", format!("Insert into {name}"), parameters, responses);
         let row = json!({ "$ref": format!("#/components/schemas/{}.-insert", self.key()) });
         operation["requestBody"] = json!({
@@ -296,11 +317,52 @@ impl Table<'_> {
         operation
     }
 
+    /// Without content: what comes depends on a preference, and by default nothing does.
+    fn inserted(&self) -> Value {
+        json!({
+            "description": "Inserted. Empty, or as 200 has it with `Prefer: return=representation`.",
+            "headers": {
+                "Location": { "description": "Where the row is, with `Prefer: return=headers-only`.", "schema": { "type": "string" } },
+            },
+        })
+    }
+
+    /// Inserts or replaces the row of a key; `None` without a key.
+    fn put_operation(&self) -> Option<Value> {
+        let keys: Vec<&Column> =
+            self.relation.primary_key.iter().map(|id| self.relation.column(*id)).collect();
+        if keys.is_empty()
+            || keys.iter().any(|column| column.is_secret || column.is_generated || !is_filter(column))
+        {
+            return None;
+        }
+        let mut parameters = self.parameters(&["return"], Filters::None);
+        parameters.extend(keys.iter().map(|column| {
+            let name = column.name.name();
+            json!({
+                "name": query_name(name), "in": "query", "required": true,
+                "description": format!("`eq.` and the {name} that the body has."),
+                "schema": { "type": "string", "pattern": "^eq\\..+" },
+            })
+        }));
+        let responses = with_problems(json!({
+            "200": self.rows_reference(), "201": self.inserted(), "204": { "description": "Done." },
+        }));
+        let name = self.relation.name.name();
+        let mut operation =
+            self.operation("put", format!("Insert or replace a row of {name}"), parameters, responses);
+        let row = json!({ "$ref": format!("#/components/schemas/{}.-insert", self.key()) });
+        operation["requestBody"] =
+            json!({ "required": true, "content": { "application/json": { "schema": row } } });
+        Some(operation)
+    }
+
     fn update_operation(&self) -> Value {
         let responses =
             with_problems(json!({ "200": self.rows_reference(), "204": { "description": "Done." } }));
         let name = self.relation.name.name();
-        let parameters = self.parameters(&["and", "or", "return"], Filters::Given);
+        let parameters =
+            self.parameters(&["and", "or", "return", "if_match", "idempotency_key"], Filters::Given);
         let summary = format!("Change rows of {name} that the filters choose");
         let mut operation = self.operation("update", summary, parameters, responses);
         let schema = json!({ "$ref": format!("#/components/schemas/{}.-update", self.key()) });
@@ -313,7 +375,8 @@ impl Table<'_> {
         let responses =
             with_problems(json!({ "200": self.rows_reference(), "204": { "description": "Done." } }));
         let name = self.relation.name.name();
-        let parameters = self.parameters(&["and", "or", "return"], Filters::Given);
+        let parameters =
+            self.parameters(&["and", "or", "return", "if_match", "idempotency_key"], Filters::Given);
         self.operation(
             "delete",
             format!("Delete rows of {name} that the filters choose"),

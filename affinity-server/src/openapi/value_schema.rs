@@ -139,16 +139,20 @@ fn written(base: &str) -> &'static str {
     }
 }
 
-/// Filters on a column of the type, as a pattern; `None` where there is too much to say.
-pub(super) fn filter_pattern(data_type: &DataType) -> Option<String> {
+/// Filters on a column of the type, as a pattern.
+pub(super) fn filter_pattern(data_type: &DataType) -> String {
     let is = "is\\.(null|not_null)";
-    let element = element_pattern(data_type)?;
+    let Some(element) = element_pattern(data_type) else {
+        return format!(
+            "^(not\\.)?((eq|neq|gt|gte|lt|lte|cs|cd|ov|sl|sr|nxr|nxl|adj|fts|plfts|phfts|wfts)\\..+|{is})$"
+        );
+    };
     if data_type.is_array {
-        return Some(format!("^(not\\.)?((cs|cd|ov)\\.\\{{{element}(,{element})*\\}}|{is})$"));
+        return format!("^(not\\.)?((cs|cd|ov)\\.\\{{{element}(,{element})*\\}}|{is})$");
     }
     let comparisons = match shape(data_type) {
         Shape::Truth => {
-            return Some("^(not\\.)?(eq\\.(true|false)|is\\.(true|false|unknown|null|not_null))$".to_owned());
+            return "^(not\\.)?(eq\\.(true|false)|is\\.(true|false|unknown|null|not_null))$".to_owned();
         }
         Shape::Text => {
             format!("(eq|neq|gt|gte|lt|lte|like|ilike)\\.[^\\u0000]*|in\\.\\({element}(,{element})*\\)")
@@ -156,7 +160,7 @@ pub(super) fn filter_pattern(data_type: &DataType) -> Option<String> {
         Shape::Label | Shape::Uuid => format!("(eq|neq)\\.{element}|in\\.\\({element}(,{element})*\\)"),
         _ => format!("(eq|neq|gt|gte|lt|lte)\\.{element}|in\\.\\({element}(,{element})*\\)"),
     };
-    Some(format!("^(not\\.)?({comparisons}|{is})$"))
+    format!("^(not\\.)?({comparisons}|{is})$")
 }
 
 /// One value within a filter.

@@ -1,10 +1,11 @@
 use axum::body::Body;
-use axum::http::header::{CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, LINK, RANGE};
+use axum::http::header::{CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, LINK, RANGE, SET_COOKIE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::Value;
 
 use super::ask::Ask;
+use super::etag::tag;
 use super::execute::Found;
 use super::request::{Format, TransactionEnd, Window};
 use crate::problem::Problem;
@@ -137,8 +138,8 @@ impl Answer {
         Ok(self)
     }
 
-    /// The response, with what all answers to `ask` carry.
-    pub(super) fn finish(mut self, ask: &Ask<'_>) -> Response {
+    /// The answer with what all answers to `ask` carry.
+    pub(super) fn complete(mut self, ask: &Ask<'_>) -> Self {
         if ask.platform.schemas.len() > 1 {
             self.headers.push((CONTENT_PROFILE, ask.schema.name().to_owned()));
         }
@@ -146,12 +147,38 @@ impl Answer {
             self.headers.push((CONTENT_LOCATION, ask.parts.uri.to_string()));
         }
         self.apply_preferences(ask);
+        self
+    }
+
+    /// Status, headers and body.
+    pub(super) fn parts(&self) -> (StatusCode, Vec<(String, String)>, &str) {
+        let headers = self.headers.iter().map(|(name, value)| (name.to_string(), value.clone()));
+        (self.status, headers.collect(), &self.body)
+    }
+
+    /// The complete answer's response.
+    pub(super) fn finish(self, ask: &Ask<'_>) -> Response {
+        self.complete(ask).into_response()
+    }
+
+    /// The tag of the answer, which has no body when the client has it already.
+    pub(super) fn tagged(mut self, ask: &Ask<'_>, version: Option<&str>) -> Self {
+        let tag = tag(&self.body, version);
+        if self.status == StatusCode::OK && ask.has_already(&tag) {
+            self.status = StatusCode::NOT_MODIFIED;
+            self.body.clear();
+        }
+        self.header(ETAG, tag)
+    }
+
+    /// The response.
+    pub(super) fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
         for (name, value) in self.headers {
             match HeaderValue::try_from(value) {
                 // A function may set a header twice, such as Set-Cookie, or instead of ours.
-                Ok(value) if name == axum::http::header::SET_COOKIE => {
+                Ok(value) if name == SET_COOKIE => {
                     response.headers_mut().append(name, value);
                 }
                 Ok(value) => {
@@ -160,7 +187,7 @@ impl Answer {
                 Err(_) => tracing::warn!("a value of the header {name} cannot be sent"),
             }
         }
-        response.into_response()
+        response
     }
 
     fn apply_preferences(&mut self, ask: &Ask<'_>) {

@@ -1,12 +1,16 @@
 use std::sync::Arc;
 
+use axum::http::header::ALLOW;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::answer::Answer;
 use super::plan::{Planner, nearest};
-use super::request::{Format, Preferences, profile};
+use super::request::{Format, Preferences, RequestError, profile};
 use super::rest::Rest;
+use super::turnstile::Place;
 use super::unreadable::Unreadable;
 use crate::auth::{Access, Caller, RequestSettings, Standing, Visit};
 use crate::catalog::{Catalog, Identifier, ServedPlatform, search_path};
@@ -28,9 +32,28 @@ pub(super) struct Ask<'a> {
     /// The query string's parameters, decoded, in order.
     pub(super) pairs: Vec<(String, String)>,
     unreadable: Arc<Unreadable>,
+    /// Held until the answer is there.
+    _place: Option<Place>,
 }
 
 impl<'a> Ask<'a> {
+    /// A request that has a place among those of its client.
+    pub(super) async fn admitted(
+        rest: &'a Rest,
+        catalog: &'a Arc<Catalog>,
+        platform: &str,
+        parts: &'a Parts,
+    ) -> Result<Self, Problem> {
+        let known = parts.extensions.get::<Caller>().and_then(Caller::id).map(|id| id.to_string());
+        let address = || parts.extensions.get::<Visit>()?.address.map(|address| address.to_string());
+        let place = match known.or_else(address) {
+            Some(client) => Some(rest.enter(&client)?),
+            None => None,
+        };
+        Ok(Self { _place: place, ..Self::new(rest, catalog, platform, parts).await? })
+    }
+
+    /// A request, or a part of one.
     pub(super) async fn new(
         rest: &'a Rest,
         catalog: &'a Arc<Catalog>,
@@ -50,11 +73,23 @@ impl<'a> Ask<'a> {
             true => preferences.refuse_unknown()?,
             false => preferences,
         };
+        let preferences = known_timezone(rest, platform, preferences).await?;
         let caller = caller(rest, platform, parts);
         let unreadable = rest.unreadable(catalog, caller.role()).await?;
         let query = parts.uri.query().unwrap_or_default();
         let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Ok(Self { rest, catalog, platform, schema, caller, preferences, parts, pairs, unreadable })
+        Ok(Self {
+            rest,
+            catalog,
+            platform,
+            schema,
+            caller,
+            preferences,
+            parts,
+            pairs,
+            unreadable,
+            _place: None,
+        })
     }
 
     pub(super) fn unreadable(&self) -> &Unreadable {
@@ -68,6 +103,24 @@ impl<'a> Ask<'a> {
             schema: self.schema,
             unreadable: &self.unreadable,
         }
+    }
+
+    /// Which methods a table or view takes.
+    pub(super) fn methods(&self, table: &str) -> Result<Response, Problem> {
+        let planner = self.planner();
+        let relation = planner.relation(planner.find_table(table)?);
+        let writable = relation.writable;
+        let has_key = !relation.primary_key.is_empty();
+        let methods = [
+            ("OPTIONS,GET,HEAD", true),
+            (",POST", writable.insert),
+            (",PUT", writable.insert && writable.update && has_key),
+            (",PATCH", writable.update),
+            (",DELETE", writable.delete),
+        ];
+        let allowed: String =
+            methods.iter().filter(|(_, is_taken)| *is_taken).map(|(name, _)| *name).collect();
+        Ok(Answer::empty(StatusCode::OK).header(ALLOW, allowed).finish(self))
     }
 
     /// Rows of one answer at most.
@@ -99,6 +152,10 @@ impl<'a> Ask<'a> {
             ("request.headers", json!(shown_headers(&self.parts.headers)).to_string()),
         ];
         local.extend(self.parts.extensions.get::<Visit>().map(Visit::settings).unwrap_or_default());
+        local.extend(self.parts.extensions.get::<Visit>().map(Visit::settings).unwrap_or_default());
+        if let Some(Ok(reason)) = self.parts.headers.get("affinity-reason").map(|reason| reason.to_str()) {
+            local.push(("affinity.reason", reason.to_owned())); // for the audit
+        }
         if let Some(timezone) = &self.preferences.timezone {
             local.push(("TimeZone", timezone.clone()));
         }
@@ -120,6 +177,24 @@ fn caller(rest: &Rest, platform: &ServedPlatform, parts: &Parts) -> Caller {
         None if platform.settings.allow_unguarded => Caller::new(Standing::Anonymous, None, Map::new()),
         None => Caller::anonymous(&rest.settings().role_prefix),
     }
+}
+
+/// Drops a time zone that PostgreSQL does not know, or refuses it where nothing may be ignored.
+async fn known_timezone(
+    rest: &Rest,
+    platform: &ServedPlatform,
+    mut preferences: Preferences,
+) -> Result<Preferences, Problem> {
+    if let Some(timezone) = &preferences.timezone
+        && !rest.knows_timezone(timezone).await?
+    {
+        if preferences.is_strict.unwrap_or(platform.settings.is_strict) {
+            let preferences = vec![format!("timezone={timezone}")];
+            return Err(RequestError::UnknownPreferences { preferences }.into());
+        }
+        preferences.timezone = None;
+    }
+    Ok(preferences)
 }
 
 fn unknown_platform(catalog: &Catalog, platform: &str) -> Problem {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
@@ -112,13 +114,13 @@ impl Ask<'_> {
     }
 
     /// Whether no policy hides rows of these relations, by schema and name, from the caller.
-    pub(super) async fn sees_all(&self, relations: &[(String, String)]) -> Result<bool, Problem> {
+    pub(super) async fn sees_all(&self, relations: &BTreeSet<(String, String)>) -> Result<bool, Problem> {
         let (schemas, names): (Vec<_>, Vec<_>) = relations.iter().cloned().unzip();
         let run = async || -> Result<bool, Failure> {
             let settings = self.request_settings(Access::Read);
             let mut transaction = begin_as(self.rest.pool(), &self.caller, &settings).await?;
             let is_open: Option<bool> = sqlx::query_scalar(
-                "SELECT bool_and(c.relkind IN ('r', 'p', 'm') AND NOT row_security_active(c.oid)) \
+                "SELECT count(*) = cardinality($1::text[]) AND bool_and(c.relkind IN ('r', 'p', 'm') AND NOT row_security_active(c.oid)) \
                  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                  WHERE (n.nspname, c.relname) IN (SELECT * FROM unnest($1::text[], $2::text[]))",
             )
@@ -133,7 +135,12 @@ impl Ask<'_> {
     }
 
     /// The problem that a failure is; where the database blames no place, it is looked for.
-    async fn explain(&self, failure: Failure, statement: &Statement, given: Option<&Given>) -> Problem {
+    pub(super) async fn explain(
+        &self,
+        failure: Failure,
+        statement: &Statement,
+        given: Option<&Given>,
+    ) -> Problem {
         let code = failure.code();
         if matches!(code.as_deref(), Some("42703" | "42P01" | "42883" | "42704")) {
             self.rest.suspect_catalog(); // the plan names only what the catalog has

@@ -1,4 +1,5 @@
-use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use sqlx::postgres::PgDatabaseError;
 
 use crate::auth::{Caller, Standing};
@@ -73,6 +74,12 @@ impl Failure {
         if let Some(column) = postgres.column() {
             problem = problem.at(format!("/{}", pointer_part(column)), postgres.message());
         }
+        if status == StatusCode::UNAUTHORIZED {
+            problem = problem.header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if code == "57014" {
+            problem = problem.hint("the server's statement_timeout ended it; ask for less at once");
+        }
         if code.starts_with("40") {
             problem = problem.retry_after_seconds(1);
         }
@@ -136,6 +143,13 @@ fn raised(error: &PgDatabaseError) -> Option<Problem> {
     }
     if let Some(hint) = text("hint") {
         problem = problem.hint(hint);
+    }
+    for (name, value) in detail.get("headers").and_then(serde_json::Value::as_object).into_iter().flatten() {
+        if let (Ok(name), Some(Ok(value))) =
+            (HeaderName::try_from(name), value.as_str().map(HeaderValue::try_from))
+        {
+            problem = problem.header(name, value);
+        }
     }
     Some(problem)
 }

@@ -17,9 +17,11 @@ pub(super) struct Keys {
 impl Ask<'_> {
     /// Makes the order of `rows` total, where a key allows, and has them start behind the cursor of `query`.
     ///
-    /// Without `order` a lenient platform keeps PostgreSQL's own order, as PostgREST's clients know it.
+    /// A lenient platform keeps PostgreSQL's own order, as PostgREST's clients know it: of all rows, and where an
+    /// `order` that is not paged through has ties.
     pub(super) fn paginate(&self, table: Table<'_>, query: &Query, rows: &mut Rows) -> Result<Keys, Problem> {
-        let wants_order = self.platform.settings.is_strict || !rows.order.is_empty() || query.after.is_some();
+        let is_paged = !rows.order.is_empty() && query.window.limit.is_some();
+        let wants_order = self.platform.settings.is_strict || is_paged || query.after.is_some();
         let ties = match table.relation.filter(|_| wants_order && !rows.is_grouped()) {
             Some(id) => self.tie_breakers(self.catalog.relation(id), id, rows),
             None => None,

@@ -5,6 +5,7 @@ pub mod request;
 mod plan;
 mod settings;
 mod rest; // what is shared by all requests
+mod turnstile; // requests of one client at once
 mod unreadable; // what a role may not read
 mod ask; // one request, before its table is looked at
 mod cursor;
@@ -12,7 +13,11 @@ mod listing; // total orders and next pages
 mod read;
 mod body; // JSON and CSV looked at, not converted
 mod payload; // rows of a body against the catalog
+mod etag; // versions of rows and answers
+mod idempotency; // writes that happen once
+mod transact; // jobs that write, whole or not at all
 mod write;
+mod call;
 mod execute; // as the caller, again when it lost against others
 mod failure; // the database's errors
 mod answer; // status, headers, body

@@ -32,16 +32,11 @@ impl Ask<'_> {
     }
 
     /// The rows that the body holds for `relation`.
-    pub(super) fn payload(
-        &self,
-        relation: &Relation,
-        query: &Query,
-        text: String,
-    ) -> Result<Payload, Problem> {
+    pub(super) fn payload(&self, relation: &Relation, query: &Query, text: &str) -> Result<Payload, Problem> {
         let form = BodyForm::from_content_type(&self.parts.headers)?;
         let json = match form {
-            BodyForm::Json => text,
-            BodyForm::Csv => csv_records(&text).map_err(|line| {
+            BodyForm::Json => text.to_owned(),
+            BodyForm::Csv => csv_records(text).map_err(|line| {
                 bad_body("All lines must have same number of fields").details(format!("line {line}"))
             })?,
             BodyForm::UrlEncoded => {
@@ -166,7 +161,7 @@ fn same_keys(records: &[Record<'_>], columns: Option<&[String]>) -> Result<Vec<S
     Ok(first.iter().map(|(key, _)| key.clone()).collect())
 }
 
-fn refused_body(error: BodyError) -> Problem {
+pub(super) fn refused_body(error: BodyError) -> Problem {
     let problem = bad_body(error.to_string());
     match error {
         BodyError::Syntax { reason } => problem.details(reason),

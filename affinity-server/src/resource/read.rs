@@ -3,11 +3,12 @@ use axum::response::Response;
 
 use super::answer::{Answer, Page};
 use super::ask::Ask;
+use super::etag::version_value;
 use super::execute::{Found, Work};
 use super::plan::Table;
 use super::request::{CountKind, Format, Query, Window};
 use crate::auth::Access;
-use crate::catalog::{AnswerStatement, Rows};
+use crate::catalog::{AnswerStatement, Rows, Shape};
 use crate::problem::Problem;
 
 impl Ask<'_> {
@@ -43,13 +44,16 @@ impl Ask<'_> {
         format: Format,
     ) -> Result<Response, Problem> {
         let keys = self.paginate(table, query, &mut rows)?;
+        let version = table.relation.and_then(|id| version_value(self.catalog.relation(id)));
+        let version = version.filter(|_| !rows.is_grouped());
         let count = self.count_kind(&rows).await?;
         let statement = AnswerStatement {
             rows,
             count: count.filter(|kind| *kind != CountKind::Planned),
             format,
             rows_max: self.rows_max(),
-            keys: keys.values.clone(),
+            keys: keys.values.iter().cloned().chain(version.clone()).collect(),
+            shape: Shape::Rows,
         };
         if let Format::Plan { is_json, options } = &statement.format {
             let plan = self.lines(&statement.render().explained(options, *is_json), Access::Read).await?;
@@ -69,7 +73,9 @@ impl Ask<'_> {
             given: None,
             check: &check,
         };
-        let found = self.execute(&work).await?;
+        let mut found = self.execute(&work).await?;
+        // The version came as one more key.
+        let version = version.and_then(|_| found.last_keys.as_mut()?.pop()?).filter(|_| found.fetched == 1);
         let window = Window { limit: statement.rows.limit, offset: statement.rows.offset };
         let page = Page::new(window, self.rows_max(), &found)?;
         let mut answer =
@@ -77,7 +83,7 @@ impl Ask<'_> {
         if page.has_more() {
             answer = answer.next(&self.next_page(&keys, found.last_keys.as_deref(), page.next_offset()));
         }
-        Ok(answer.of(found)?.finish(self))
+        Ok(answer.of(found)?.tagged(self, version.as_deref()).finish(self))
     }
 
     /// How rows are counted. Plans tell of rows that policies hide, so then they are counted one by one.

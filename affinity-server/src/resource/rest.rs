@@ -1,11 +1,14 @@
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
 use sqlx::PgPool;
+use tokio::sync::OnceCell;
 
 use super::cursor::CursorKey;
 use super::settings::RestSettings;
+use super::turnstile::{Place, Turnstile};
 use super::unreadable::{Unreadable, UnreadableColumns};
 use crate::catalog::{Catalog, CatalogHandle};
 use crate::problem::Problem;
@@ -20,6 +23,8 @@ struct Parts {
     settings: RestSettings,
     cursor_key: CursorKey,
     unreadable: UnreadableColumns,
+    timezones: OnceCell<HashSet<String>>,
+    turnstile: Turnstile,
 }
 
 impl Rest {
@@ -30,9 +35,11 @@ impl Rest {
         Self(Arc::new(Parts {
             pool,
             catalog,
+            turnstile: Turnstile::new(settings.requests_at_once_max),
             settings,
             cursor_key,
             unreadable: UnreadableColumns::default(),
+            timezones: OnceCell::new(),
         }))
     }
 
@@ -57,17 +64,42 @@ impl Rest {
         &self.0.cursor_key
     }
 
+    /// A place for one more request of `client`.
+    pub(super) fn enter(&self, client: &str) -> Result<Place, Problem> {
+        self.0.turnstile.enter(client).ok_or_else(|| {
+            let max = self.0.settings.requests_at_once_max;
+            let message =
+                format!("more requests at once than requests_at_once_max, which is {max} for each client");
+            Problem::rest(StatusCode::TOO_MANY_REQUESTS, "too_many_at_once", message).retry_after_seconds(1)
+        })
+    }
+
+    /// What `role` may not read of tables that it may read.
     pub(super) async fn unreadable(
         &self,
         catalog: &Arc<Catalog>,
         role: Option<&str>,
     ) -> Result<Arc<Unreadable>, Problem> {
-        self.0.unreadable.of(&self.0.pool, catalog, role).await.map_err(|error| {
-            tracing::error!("privileges could not be read: {error}");
-            let message = "Database connection error. Retrying the connection.";
-            Problem::rest(StatusCode::SERVICE_UNAVAILABLE, "PGRST000", message).retry_after_seconds(1)
-        })
+        self.0.unreadable.of(&self.0.pool, catalog, role).await.map_err(|error| unanswered(&error))
     }
+
+    /// Whether PostgreSQL knows a time zone of this name.
+    pub(super) async fn knows_timezone(&self, name: &str) -> Result<bool, Problem> {
+        let read = async || -> Result<HashSet<String>, sqlx::Error> {
+            let names = sqlx::query_scalar("SELECT lower(name) FROM pg_timezone_names")
+                .fetch_all(&self.0.pool)
+                .await?;
+            Ok(names.into_iter().collect())
+        };
+        let known = self.0.timezones.get_or_try_init(read).await.map_err(|error| unanswered(&error))?;
+        Ok(known.contains(&name.to_lowercase()))
+    }
+}
+
+fn unanswered(error: &sqlx::Error) -> Problem {
+    tracing::error!("the database did not answer: {error}");
+    let message = "Database connection error. Retrying the connection.";
+    Problem::rest(StatusCode::SERVICE_UNAVAILABLE, "PGRST000", message).retry_after_seconds(1)
 }
 
 impl fmt::Debug for Rest {

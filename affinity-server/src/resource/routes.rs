@@ -2,8 +2,9 @@
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{any, get, post};
 
 use super::ask::Ask;
 use super::rest::Rest;
@@ -11,8 +12,14 @@ use crate::problem::{PathParts, Problem};
 
 /// The routes below `/rest`.
 pub fn routes(rest: Rest) -> Router {
-    let rows = get(read).post(write).patch(write).put(write).delete(write);
-    Router::new().route("/rest/{platform}/{table}", rows).with_state(rest)
+    let rows =
+        get(read).post(write).patch(write).put(write).delete(write).options(methods).fallback(unknown_method);
+    Router::new()
+        .route("/rest/{platform}/{table}", rows)
+        .route("/rest/{platform}/rpc/{function}", any(call))
+        .route("/rest/{platform}/batch", post(batch).fallback(unknown_method))
+        .route("/rest/{platform}/{table}/{*rest}", any(unknown_path))
+        .with_state(rest)
 }
 
 async fn read(
@@ -22,7 +29,17 @@ async fn read(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let catalog = rest.catalog();
-    Ask::new(&rest, &catalog, &platform, &parts).await?.read(&table).await
+    Ask::admitted(&rest, &catalog, &platform, &parts).await?.read(&table).await
+}
+
+async fn methods(
+    State(rest): State<Rest>,
+    PathParts((platform, table)): PathParts<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let catalog = rest.catalog();
+    Ask::admitted(&rest, &catalog, &platform, &parts).await?.methods(&table)
 }
 
 async fn write(
@@ -32,5 +49,34 @@ async fn write(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let catalog = rest.catalog();
-    Ask::new(&rest, &catalog, &platform, &parts).await?.write(&table, body).await
+    Ask::admitted(&rest, &catalog, &platform, &parts).await?.write(&table, body).await
+}
+
+async fn call(
+    State(rest): State<Rest>,
+    PathParts((platform, function)): PathParts<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let catalog = rest.catalog();
+    Ask::admitted(&rest, &catalog, &platform, &parts).await?.call(&function, body).await
+}
+
+async fn batch(
+    State(rest): State<Rest>,
+    PathParts(platform): PathParts<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let catalog = rest.catalog();
+    Ask::admitted(&rest, &catalog, &platform, &parts).await?.write_batch(body).await
+}
+
+async fn unknown_method(method: Method) -> Problem {
+    let message = format!("Unsupported HTTP method: {method}");
+    Problem::rest(StatusCode::METHOD_NOT_ALLOWED, "PGRST117", message)
+}
+
+async fn unknown_path() -> Problem {
+    Problem::rest(StatusCode::NOT_FOUND, "PGRST125", "Invalid path specified in request URL")
 }

@@ -12,6 +12,10 @@ pub struct RestSettings {
     pub rows_max: u64,
     /// Bytes of one body.
     pub body_bytes_max: usize,
+    /// Writes of one batch.
+    pub batch_operations_max: usize,
+    /// Requests of one client that are answered at once.
+    pub requests_at_once_max: usize,
     /// Time of one statement.
     pub statement_timeout: Duration,
     /// How often a transaction that lost against another is tried.
@@ -28,6 +32,8 @@ impl RestSettings {
             limits: Limits::STANDARD,
             rows_max: 1000,
             body_bytes_max: 10 << 20,
+            batch_operations_max: 100,
+            requests_at_once_max: 12,
             statement_timeout: Duration::from_secs(10),
             attempts_max: 3,
             role_prefix: RolePrefix::default(),

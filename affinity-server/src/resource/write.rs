@@ -2,18 +2,22 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_RANGE, LOCATION};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
+use sqlx::PgConnection;
 
 use super::answer::Answer;
 use super::ask::Ask;
-use super::execute::{Found, Work};
+use super::etag::version_value;
+use super::execute::Found;
 use super::payload::bad_body;
 use super::read::check_singular;
 use super::request::{
     Condition, CountKind, Format, MissingFields, Operator, Query, Resolution, ReturnKind, TransactionEnd,
 };
+use super::transact::{Failed, Job};
 use crate::auth::Access;
 use crate::catalog::{
-    AnswerStatement, Identifier, Predicate, Relation, RelationId, Rows, Source, Write, WriteStatement,
+    AnswerStatement, Base, Identifier, Predicate, Relation, RelationId, Rows, Shape, Source, Value, Write,
+    WriteStatement,
 };
 use crate::problem::Problem;
 
@@ -26,42 +30,102 @@ enum Kind {
     Delete,
 }
 
+/// A write in the catalog's names.
+enum Planned {
+    /// One that needs the database.
+    Statement(Box<WriteStatement>),
+    /// One that writes nothing.
+    Nothing(Answer),
+}
+
 impl Ask<'_> {
     /// Writes rows of a table or view.
     pub(super) async fn write(&self, table: &str, body: Body) -> Result<Response, Problem> {
-        let kind = match self.parts.method {
+        let text = self.body_text(body).await?;
+        let format = self.format()?;
+        if let Format::Plan { is_json, options } = &format {
+            let Planned::Statement(statement) = self.plan_write(table, &text)? else {
+                return Err(bad_body("nothing would be written"));
+            };
+            let plan = self.lines(&statement.render().explained(options, *is_json), Access::Write).await?;
+            return Ok(Answer::new(StatusCode::OK, &format).body(plan).finish(self));
+        }
+        let job = match self.preferences.outcome_per_row && self.kind() == Kind::Insert {
+            true => Job::EachRow { table, text: &text },
+            false => Job::Write { table, text: &text },
+        };
+        self.transact(job).await
+    }
+
+    /// Several writes, all or none.
+    pub(super) async fn write_batch(&self, body: Body) -> Result<Response, Problem> {
+        let text = self.body_text(body).await?;
+        self.transact(Job::Batch { text: &text }).await
+    }
+
+    /// Writes what this request says, in a transaction of the caller's.
+    pub(super) async fn perform(
+        &self,
+        connection: &mut PgConnection,
+        table: &str,
+        text: &str,
+    ) -> Result<Answer, Failed> {
+        let format = self.format()?;
+        let statement = match self.plan_write(table, text)? {
+            Planned::Statement(statement) => statement,
+            Planned::Nothing(answer) => return Ok(answer),
+        };
+        let given = match &statement.write {
+            Write::Insert { given, .. } | Write::Update { given, .. } => Some(given),
+            Write::InsertDefaults { .. } | Write::Delete { .. } => None,
+        };
+        let sql = statement.render();
+        let row = sql.clone().query().fetch_one(connection).await;
+        let found =
+            row.and_then(|row| Found::from_row(&row)).map_err(|error| Failed::of(error, sql, given))?;
+        self.check_written(&statement, &format, &found)?;
+        Ok(self.written(&statement, &format, found)?)
+    }
+
+    fn kind(&self) -> Kind {
+        match self.parts.method {
             Method::POST => Kind::Insert,
             Method::PUT => Kind::Put,
             Method::PATCH => Kind::Update,
             _ => Kind::Delete,
-        };
-        let format = self.format()?;
+        }
+    }
+
+    fn plan_write(&self, table: &str, text: &str) -> Result<Planned, Problem> {
+        let kind = self.kind();
         let mut query = Query::parse(&self.pairs, &self.rest.settings().limits)?;
         let planner = self.planner();
         let id = planner.find_table(table)?;
         let relation = planner.relation(id);
         self.check_window(kind, &query)?;
         let conditions = std::mem::take(&mut query.conditions);
-        let predicates = self.predicates(id, &conditions)?;
+        let mut predicates = self.predicates(id, &conditions)?;
+        if matches!(kind, Kind::Update | Kind::Delete) {
+            self.require_filter(&predicates)?;
+            predicates.extend(self.if_match(relation)?);
+        }
         let write = match kind {
-            Kind::Delete => {
-                self.require_filter(&predicates)?;
-                Write::Delete { predicates }
-            }
+            Kind::Delete => Write::Delete { predicates },
             Kind::Update => {
-                self.require_filter(&predicates)?;
-                let payload = self.payload(relation, &query, self.body_text(body).await?)?;
+                let payload = self.payload(relation, &query, text)?;
                 if payload.row_count != 1 {
                     return Err(bad_body("an update takes one object"));
                 }
                 if payload.given.columns.is_empty() {
-                    return Ok(self.nothing_updated(&format));
+                    return Ok(Planned::Nothing(
+                        self.nothing_written(StatusCode::OK, StatusCode::NO_CONTENT),
+                    ));
                 }
                 Write::Update { given: payload.given, predicates }
             }
             Kind::Put => {
                 self.check_put(relation, &conditions)?;
-                let payload = self.payload(relation, &query, self.body_text(body).await?)?;
+                let payload = self.payload(relation, &query, text)?;
                 let conflict = planner.conflict(id, None, true)?;
                 Write::Insert { given: payload.given, conflict, predicates }
             }
@@ -73,7 +137,7 @@ impl Ask<'_> {
                         "an insert takes no filters",
                     ));
                 }
-                let payload = self.payload(relation, &query, self.body_text(body).await?)?;
+                let payload = self.payload(relation, &query, text)?;
                 let merges = self.preferences.resolution == Some(Resolution::MergeDuplicates);
                 let conflict = match self.preferences.resolution {
                     Some(_) => planner.conflict(id, query.on_conflict.as_deref(), merges)?,
@@ -82,13 +146,17 @@ impl Ask<'_> {
                 let is_bare = payload.given.columns.is_empty();
                 match default_column(relation).filter(|_| is_bare && payload.row_count > 0) {
                     Some(column) => Write::InsertDefaults { row_count: payload.row_count, column },
-                    None if is_bare => return Ok(self.nothing_inserted(&format)),
+                    None if is_bare => {
+                        return Ok(Planned::Nothing(
+                            self.nothing_written(StatusCode::CREATED, StatusCode::CREATED),
+                        ));
+                    }
                     None => Write::Insert { given: payload.given, conflict, predicates: Vec::new() },
                 }
             }
         };
-        let statement = self.statement(id, write, &query, &format)?;
-        self.run_write(kind, &statement, &format).await
+        let format = self.format()?;
+        Ok(Planned::Statement(Box::new(self.statement(id, write, &query, &format)?)))
     }
 
     fn statement(
@@ -113,12 +181,19 @@ impl Ask<'_> {
                 returning = rows.own_columns().unwrap_or_else(|| {
                     relation.columns.iter().map(|column| column.name.clone()).collect::<Vec<Identifier>>()
                 });
+                let version = version_value(relation).filter(|_| !rows.is_grouped());
+                if let Some(Value { base: Base::Column(column), .. }) = &version
+                    && !returning.contains(column)
+                {
+                    returning.push(column.clone());
+                }
                 answer = Some(AnswerStatement {
                     rows,
                     count: None,
                     format: format.clone(),
                     rows_max: u64::MAX,
-                    keys: Vec::new(),
+                    keys: version.into_iter().collect(),
+                    shape: Shape::Rows,
                 });
             }
         }
@@ -126,48 +201,34 @@ impl Ask<'_> {
         Ok(WriteStatement { schema, name, write, returning, location, answer })
     }
 
-    async fn run_write(
+    /// Refuses what was written when it is not what the request allows; nothing has happened then.
+    fn check_written(
         &self,
-        kind: Kind,
         statement: &WriteStatement,
         format: &Format,
-    ) -> Result<Response, Problem> {
-        let check = |found: &Found| {
-            if statement.answer.is_some() {
-                check_singular(format, found)?;
-            }
-            if kind == Kind::Put && found.fetched != 1 {
-                let message = "Payload values do not match URL in primary key column(s)";
-                return Err(Problem::rest(StatusCode::BAD_REQUEST, "PGRST115", message));
-            }
-            self.check_affected(found.fetched)
-        };
-        let work = Work {
-            statement: statement.render(),
-            access: Access::Write,
-            commits: self.commits(),
-            planned: None,
-            given: match &statement.write {
-                Write::Insert { given, .. } | Write::Update { given, .. } => Some(given),
-                Write::InsertDefaults { .. } | Write::Delete { .. } => None,
-            },
-            check: &check,
-        };
-        if let Format::Plan { is_json, options } = format {
-            let plan = self.lines(&work.statement.explained(options, *is_json), Access::Write).await?;
-            return Ok(Answer::new(StatusCode::OK, format).body(plan).finish(self));
+        found: &Found,
+    ) -> Result<(), Problem> {
+        let kind = self.kind();
+        if matches!(kind, Kind::Update | Kind::Delete) {
+            self.check_match(found.fetched)?;
         }
-        let found = self.execute(&work).await?;
-        self.written(kind, statement, format, found)
+        if statement.answer.is_some() {
+            check_singular(format, found)?;
+        }
+        if kind == Kind::Put && found.fetched != 1 {
+            let message = "Payload values do not match URL in primary key column(s)";
+            return Err(Problem::rest(StatusCode::BAD_REQUEST, "PGRST115", message));
+        }
+        self.check_affected(found.fetched)
     }
 
     fn written(
         &self,
-        kind: Kind,
         statement: &WriteStatement,
         format: &Format,
-        found: Found,
-    ) -> Result<Response, Problem> {
+        mut found: Found,
+    ) -> Result<Answer, Problem> {
+        let kind = self.kind();
         let (affected, is_shown) = (found.fetched, statement.answer.is_some());
         let all_known = found.inserted == Some(0) && matches!(kind, Kind::Insert | Kind::Put);
         let status = match kind {
@@ -213,7 +274,12 @@ impl Ask<'_> {
             });
         }
         let is_counted = preferences.count == Some(CountKind::Exact);
-        Ok(answer.applied_count(is_counted, self).of(found)?.finish(self))
+        let version = found.last_keys.as_mut().and_then(|keys| keys.pop()?).filter(|_| affected == 1);
+        let answer = answer.applied_count(is_counted, self).of(found)?;
+        Ok(match version {
+            Some(version) => answer.tagged(self, Some(&version)),
+            None => answer,
+        })
     }
 
     /// Whether the transaction commits.
@@ -300,26 +366,16 @@ impl Ask<'_> {
         Err(Problem::rest(StatusCode::METHOD_NOT_ALLOWED, "PGRST105", message))
     }
 
-    fn nothing_updated(&self, format: &Format) -> Response {
-        let is_shown = self.preferences.returns == Some(ReturnKind::Representation);
-        let answer = match is_shown {
-            true => {
-                Answer::new(StatusCode::OK, format).body("[]".to_owned()).applied("return=representation")
+    /// The answer of a write that has nothing to write.
+    fn nothing_written(&self, shown: StatusCode, silent: StatusCode) -> Answer {
+        let json = Format::Json { strips_nulls: false };
+        let answer = match self.preferences.returns {
+            Some(ReturnKind::Representation) => {
+                Answer::new(shown, &json).body("[]".to_owned()).applied("return=representation")
             }
-            false => Answer::empty(StatusCode::NO_CONTENT),
+            _ => Answer::empty(silent),
         };
-        answer.header(CONTENT_RANGE, "*/*").finish(self)
-    }
-
-    fn nothing_inserted(&self, format: &Format) -> Response {
-        let is_shown = self.preferences.returns == Some(ReturnKind::Representation);
-        let answer = match is_shown {
-            true => Answer::new(StatusCode::CREATED, format)
-                .body("[]".to_owned())
-                .applied("return=representation"),
-            false => Answer::empty(StatusCode::CREATED),
-        };
-        answer.header(CONTENT_RANGE, "*/*").finish(self)
+        answer.header(CONTENT_RANGE, "*/*")
     }
 
     /// Where a row is.

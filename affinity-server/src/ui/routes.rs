@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::headers::security_headers;
 use super::model::{PageModel, Search};
 use super::page::page;
-use crate::matching::{MatchParams, MatcherOffer, Matching, PlatformOffer};
+use crate::matching::{Asker, MatchParams, MatcherOffer, Matching, PlatformOffer};
 use crate::problem::{Problem, QueryString};
 
 /// Names that one search lists.
@@ -41,6 +41,7 @@ pub fn routes() -> Router<Arc<Matching>> {
 
 async fn show(
     State(matching): State<Arc<Matching>>,
+    asker: Asker,
     query: Result<QueryString<PageQuery>, Problem>,
 ) -> Response {
     let (query, problem) = match query {
@@ -50,13 +51,13 @@ async fn show(
     let mut model = chosen_page(&matching, &query);
     model.problem = problem;
     let outcome = match query.id.as_deref().filter(|_| query.q.trim().is_empty()) {
-        Some(id) => answered(&matching, &mut model, id).await,
-        None => searched(&matching, &mut model).await,
+        Some(id) => answered(&matching, &asker, &mut model, id).await,
+        None => searched(&matching, &asker, &mut model).await,
     };
     if let Err(problem) = outcome {
         model.problem.get_or_insert(problem);
         // Somebody to go on with; what stops this too was said above.
-        let _ = searched(&matching, &mut model).await;
+        let _ = searched(&matching, &asker, &mut model).await;
     }
     let status = model.problem.as_ref().map_or(StatusCode::OK, Problem::status);
     (status, security_headers(), page(&model)).into_response()
@@ -81,17 +82,22 @@ fn chosen_page(matching: &Matching, query: &PageQuery) -> PageModel {
     PageModel { platforms, platform, matcher, search, answer: None, problem: None }
 }
 
-async fn answered(matching: &Matching, model: &mut PageModel, id: &str) -> Result<(), Problem> {
+async fn answered(
+    matching: &Matching,
+    asker: &Asker,
+    model: &mut PageModel,
+    id: &str,
+) -> Result<(), Problem> {
     let params = MatchParams { evidence: Some(EVIDENCE_MAX), ..MatchParams::default() };
-    model.answer = Some(matching.recommend(&model.platform, &model.matcher, id, &params).await?);
+    model.answer = Some(matching.recommend(asker, &model.platform, &model.matcher, id, &params).await?);
     Ok(())
 }
 
-async fn searched(matching: &Matching, model: &mut PageModel) -> Result<(), Problem> {
+async fn searched(matching: &Matching, asker: &Asker, model: &mut PageModel) -> Result<(), Problem> {
     let limit = if model.search.text.is_empty() { STARTS_MAX } else { HITS_MAX };
     // One more than is shown tells whether there are more.
     let mut hits =
-        matching.find_sources(&model.platform, &model.matcher, &model.search.text, limit + 1).await?;
+        matching.find_sources(asker, &model.platform, &model.matcher, &model.search.text, limit + 1).await?;
     model.search.is_cut = hits.len() > limit && !model.search.text.is_empty();
     hits.truncate(limit);
     model.search.hits = hits;

@@ -33,6 +33,21 @@ pub(crate) async fn empty_database(name: &str) -> PgPool {
     copy_of("template1", name).await
 }
 
+/// A copy of `pool`'s database, to which nothing else may be connected.
+pub(crate) async fn copy_of_pool(pool: &PgPool, name: &str) -> PgPool {
+    let original = pool.connect_options().get_database().unwrap().to_string();
+    let mut admin =
+        PgConnection::connect_with(&shared().options().clone().database("postgres")).await.unwrap();
+    // The pool opens new connections when it needs them.
+    sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1")
+        .bind(&original)
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    admin.close().await.unwrap();
+    copy_of(&original, name).await
+}
+
 async fn copy_of(original: &str, name: &str) -> PgPool {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')), "{name}");

@@ -86,7 +86,12 @@ async fn owner_without_privileges_migrates_fills_and_projects() {
     assert_eq!(migrate(&plain, &RolePrefix::default()).await.unwrap(), 0);
 
     let world = Arc::new(World::load(platform().demo().unwrap()).unwrap());
-    world.load_into(&mut plain.acquire().await.unwrap(), 40, 1, |_| {}).await.unwrap();
+    world.load_into(&mut plain.acquire().await.unwrap(), 60, 1, |_| {}).await.unwrap();
+    // The demo came past triggers; this does not.
+    sqlx::raw_sql("update teraffi.members set subscription_tier = 'pro' where subscription_tier = 'basic'")
+        .execute(&plain)
+        .await
+        .unwrap();
     for (count, what) in [
         ("select count(*) from teraffi.members", "members"),
         ("select count(*) from teraffi.affinity_nodes where kind = 'Member'", "nodes"),

@@ -72,6 +72,7 @@ fn answer(matches: Vec<Match>) -> Answer {
         timings_us: BTreeMap::new(),
         truncated: false,
         cuts: Vec::new(),
+        approximate: Vec::new(),
         degraded: Vec::new(),
         diversity: None,
     }

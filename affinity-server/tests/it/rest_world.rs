@@ -55,9 +55,19 @@ impl World {
         platform: PlatformSettings,
         settings: RestSettings,
     ) -> Self {
+        Self::of_platforms(name, sql, vec![("v1".to_owned(), platform)], settings).await
+    }
+
+    /// The same, served as several platforms; `base` is that of `v1`.
+    pub(crate) async fn of_platforms(
+        name: &str,
+        sql: &str,
+        platforms: Vec<(String, PlatformSettings)>,
+        settings: RestSettings,
+    ) -> Self {
         let pool = cluster::database(name).await;
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&pool).await.unwrap();
-        let served = CatalogSettings { platforms: vec![("v1".to_owned(), platform)] };
+        let served = CatalogSettings { platforms };
         let catalog = CatalogHandle::start(pool.clone(), served).await.unwrap();
         let router =
             routes(Rest::new(pool.clone(), catalog, settings)).layer(middleware::from_fn(explain_errors));

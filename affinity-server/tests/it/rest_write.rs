@@ -2,6 +2,9 @@
 
 use affinity_server::catalog::{PlatformSettings, TransactionEndPolicy};
 use affinity_server::resource::RestSettings;
+use proptest::prelude::{Strategy, any};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::rest_world::{Answer, World, open_platform};
@@ -218,7 +221,7 @@ async fn bodies_come_as_csv_and_forms_and_with_chosen_columns() {
     let answer = world.send("POST", "/wide?columns=id,label&select=id,label", &missing, some).await;
     assert_eq!(
         answer.json(),
-        json!([{"id": 50, "label": "x"}, {"id": 51, "label": "none"}, {"id": 1, "label": null}])
+        json!([{"id": 50, "label": "x"}, {"id": 51, "label": "none"}, {"id": 3, "label": null}])
     );
     assert_eq!(answer.header("preference-applied"), "missing=default, return=representation");
 }
@@ -236,4 +239,58 @@ async fn a_dry_run_changes_nothing_where_it_is_allowed() {
     assert_eq!((answer.status, answer.json().as_array().unwrap().len()), (200, 4));
     assert_eq!(answer.header("preference-applied"), "return=representation, tx=rollback");
     assert_eq!(world.rows("/users_tasks").await.as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn any_value_of_any_type_comes_back_as_it_was_sent() {
+    let sql = "CREATE SCHEMA shop;
+        CREATE TYPE shop.tier AS ENUM ('bronze', 'silver', 'gold');
+        CREATE TABLE shop.types (id int PRIMARY KEY, small smallint, big bigint, exact numeric, money numeric(12, 2), flag boolean,
+            words text, short varchar(30), tier shop.tier, day date, at timestamptz, uid uuid, list text[], numbers bigint[],
+            doc json, bytes bytea);";
+    let world = World::new("rest_types", sql, open_platform(&["shop"]), RestSettings::standard()).await;
+    let text = "[^\\u{0}]{0,12}";
+    let row = (
+        (
+            any::<i16>(),
+            any::<i64>(),
+            "-?[1-9][0-9]{0,40}\\.[0-9]{0,30}[1-9]",
+            "-?[1-9][0-9]{0,8}\\.[0-9]{2}",
+            any::<bool>(),
+        ),
+        (text, "[a-z'\"\\\\ é]{0,30}", proptest::sample::select(vec!["bronze", "silver", "gold"])),
+        (
+            "[12][0-9]{3}-0[1-9]-[12][0-9]",
+            "20[0-9]{2}-0[1-9]-1[0-9]T[01][0-9]:[0-5][0-9]:[0-5][0-9]\\.[0-9]{5}[1-9]\\+00:00",
+        ),
+        ("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}", "([0-9a-f]{2}){0,8}"),
+        (proptest::collection::vec(text, 0..4), proptest::collection::vec(any::<i64>(), 0..4)),
+    );
+    let mut runner = TestRunner::deterministic();
+    let quoted = |text: &str| Value::from(text).to_string();
+    for round in 0..10 {
+        let mut rows = Vec::new();
+        for place in 0..20 {
+            let (
+                (small, big, exact, money, flag),
+                (words, short, tier),
+                (day, at),
+                (uid, bytes),
+                (list, numbers),
+            ) = row.new_tree(&mut runner).unwrap().current();
+            let list: Vec<String> = list.iter().map(|item| quoted(item)).collect();
+            let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+            let id = round * 20 + place;
+            rows.push(format!(
+                r#"{{"id":{id},"small":{small},"big":{big},"exact":{exact},"money":{money},"flag":{flag},"words":{},"short":{},"tier":"{tier}","day":"{day}","at":"{at}","uid":"{uid}","list":[{}],"numbers":[{}],"doc":{{"n": {exact}}},"bytes":"\\x{bytes}"}}"#,
+                quoted(&words), quoted(&short), list.join(","), numbers.join(","),
+            ));
+        }
+        let sent = format!("[{}]", rows.join(", \n "));
+        let answer = world.send("POST", "/types", &[("prefer", SHOWN)], &sent).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        for (sent, got) in rows.iter().zip(answer.text.trim_matches(['[', ']']).split(", \n ")) {
+            assert_eq!(*sent, got);
+        }
+    }
 }

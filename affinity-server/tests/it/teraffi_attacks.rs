@@ -57,13 +57,17 @@ pub(crate) fn caller(who: &str) -> Caller {
 }
 
 /// `:a1` stands for the id that ends in it.
-fn with_ids(statement: &str) -> String {
+pub(crate) fn with_ids(statement: &str) -> String {
     let mut parts = statement.split(':');
     let mut sql = parts.next().unwrap_or_default().to_string();
     for part in parts {
         let (digits, rest) =
             part.split_at(part.find(|at: char| !at.is_ascii_hexdigit()).unwrap_or(part.len()));
-        sql += &format!("'00000000-0000-0000-0000-{digits:0>12}'{rest}");
+        if digits.is_empty() {
+            sql += &format!(":{rest}");
+        } else {
+            sql += &format!("'00000000-0000-0000-0000-{digits:0>12}'{rest}");
+        }
     }
     sql
 }

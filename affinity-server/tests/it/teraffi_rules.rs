@@ -288,22 +288,25 @@ async fn audit_tells_who_changed_what_without_secrets() {
     .await
     .unwrap();
     let rows: Vec<Value> = rows.into_iter().map(|(row,)| row).collect();
-    assert_eq!(rows.len(), 3, "{rows:#?}"); // the update that changed nothing left none
+    assert_eq!(rows.len(), 4, "{rows:#?}"); // the update that changed nothing left none
     let actions: Vec<_> = rows
         .iter()
         .map(|row| (row["entity_type"].as_str().unwrap(), row["action"].as_str().unwrap()))
         .collect();
-    assert_eq!(actions, [("asset", "approved"), ("member", "updated"), ("workspace", "deleted")]);
-    let member = &rows[1];
+    // What its only approver said settled the asset (TER-30).
+    let expected =
+        [("asset", "approved"), ("asset", "approved"), ("member", "updated"), ("workspace", "deleted")];
+    assert_eq!(actions, expected);
+    let member = &rows[2];
     assert_eq!(member["entity_id"], "00000000-0000-0000-0000-0000000000a1");
     assert_eq!(member["performed_by"], "00000000-0000-0000-0000-0000000000a2");
     assert_eq!((&member["ip_address"], &member["user_agent"]), (&json!("192.0.2.1"), &json!("curl")));
     assert_eq!(member["changes"]["email"], json!({ "old": "sarah@example.com", "new": "sarah@example.org" }));
     assert_eq!(member["changes"]["password_hash"], json!({ "old": "[secret]", "new": "[secret]" }));
     assert_eq!(member["old_values"]["password_hash"], "[secret]");
-    assert_eq!(rows[2]["entity_id"], "00000000-0000-0000-0000-0000000000e1");
+    assert_eq!(rows[3]["entity_id"], "00000000-0000-0000-0000-0000000000e1");
     assert_eq!(
-        (&rows[2]["new_values"], &rows[2]["old_values"]["role"]),
+        (&rows[3]["new_values"], &rows[3]["old_values"]["role"]),
         (&Value::Null, &json!("collaborator"))
     );
 
@@ -478,7 +481,7 @@ async fn visibility_of_a_profile_decides_its_audience() {
         ("Mei Lin", vec![principal("member", "a3")]),
         (
             "Omar Haddad",
-            vec![principal("member", "a2"), principal("partnership", "b1"), principal("partnership", "b2")],
+            vec![principal("member", "a2"), principal("partner", "b1"), principal("partner", "b2")],
         ),
         ("Sarah Bennett", vec!["everyone".to_owned()]),
     ];
@@ -496,7 +499,7 @@ async fn visibility_of_a_profile_decides_its_audience() {
         after,
         [
             ("Mei Lin".to_owned(), vec!["members".to_owned()]),
-            ("Omar Haddad".to_owned(), vec![principal("member", "a2"), principal("partnership", "b1")]),
+            ("Omar Haddad".to_owned(), vec![principal("member", "a2"), principal("partner", "b1")]),
         ]
     );
     // Left before the end: no longer partners, so not excluded from each other's lists either.

@@ -3,21 +3,46 @@
 use std::arch::x86_64::{
     __m512, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_movehl_ps, _mm_shuffle_ps, _mm256_add_ps,
     _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_extractf128_ps, _mm512_add_ps, _mm512_castps_pd,
-    _mm512_castps512_ps256, _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_setzero_ps,
-    _mm512_sub_ps,
+    _mm512_castps512_ps256, _mm512_dpbusd_epi32, _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_reduce_add_epi32, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_sub_ps,
 };
 
+use super::avx2::Avx2;
+use super::codes::ByteQuery;
+use super::fetch::fetch;
 use super::lanes::{LANES, padded};
-use super::rows::Rows;
+use super::rows::{Rows, compare_each};
 
 /// Proof that this processor has AVX-512F.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Avx512(());
+pub(super) struct Avx512 {
+    /// For codes, where the processor has no instructions of their own.
+    avx2: Avx2,
+    vnni: Option<Vnni>,
+}
+
+/// Proof that this processor has AVX-512F and AVX-512 VNNI.
+#[derive(Clone, Copy, Debug)]
+struct Vnni(());
 
 impl Avx512 {
     /// `None` where the processor or the operating system lacks it.
     pub(super) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx512f").then_some(Self(()))
+        let vnni = is_x86_feature_detected!("avx512vnni").then_some(Vnni(()));
+        let avx2 = Avx2::detect()?;
+        is_x86_feature_detected!("avx512f").then_some(Self { avx2, vnni })
+    }
+
+    pub(super) fn dot_bytes_each(self, query: &ByteQuery, rows: &[&[u8]], out: &mut [i32]) {
+        match self.vnni {
+            // SAFETY: `detect` makes a `Vnni` only where the processor has it, and an `Avx512` only with AVX-512F.
+            Some(Vnni(())) => unsafe { dot_bytes_each(query, rows, out) },
+            None => self.avx2.dot_bytes_each(query, rows, out),
+        }
+    }
+
+    pub(super) fn differing_bits_each(self, query: &[u64], rows: &[&[u64]], out: &mut [u32]) {
+        self.avx2.differing_bits_each(query, rows, out);
     }
 
     pub(super) fn dot(self, left: &[f32], right: &[f32]) -> f32 {
@@ -45,6 +70,16 @@ impl Avx512 {
         // SAFETY: `detect` is the only constructor, so the processor has AVX-512F.
         unsafe { squared_distance_rows(query, rows, wanted, out) }
     }
+
+    pub(super) fn dot_each(self, query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+        // SAFETY: `detect` is the only constructor, so the processor has AVX-512F.
+        unsafe { dot_each(query, rows, out) }
+    }
+
+    pub(super) fn squared_distance_each(self, query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+        // SAFETY: `detect` is the only constructor, so the processor has AVX-512F.
+        unsafe { squared_distance_each(query, rows, out) }
+    }
 }
 
 #[target_feature(enable = "avx512f")]
@@ -55,6 +90,39 @@ fn dot_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
 #[target_feature(enable = "avx512f")]
 fn squared_distance_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
     rows.compare(wanted, out, |row| squared_distance(query, row));
+}
+
+#[target_feature(enable = "avx512f")]
+fn dot_each(query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    compare_each(rows, out, fetch, |row| dot(query, row));
+}
+
+#[target_feature(enable = "avx512f")]
+fn squared_distance_each(query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    compare_each(rows, out, fetch, |row| squared_distance(query, row));
+}
+
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn dot_bytes_each(query: &ByteQuery, rows: &[&[u8]], out: &mut [i32]) {
+    compare_each(rows, out, fetch, |row| dot_bytes(query, row));
+}
+
+/// 64 codes at a time, four products to a lane.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn dot_bytes(query: &ByteQuery, codes: &[u8]) -> i32 {
+    assert_eq!(query.narrow().len(), codes.len(), "codes of different dimension");
+    let (xs, xs_tail) = query.narrow().as_chunks::<64>();
+    let (ys, ys_tail) = codes.as_chunks::<64>();
+    let mut sum = _mm512_setzero_si512();
+    for (x, y) in xs.iter().zip(ys) {
+        // SAFETY: both lead to 64 bytes, and these loads need no alignment.
+        let (x, y) =
+            unsafe { (_mm512_loadu_si512(x.as_ptr().cast()), _mm512_loadu_si512(y.as_ptr().cast())) };
+        sum = _mm512_dpbusd_epi32(sum, y, x);
+    }
+    let tail = xs_tail.iter().zip(ys_tail).map(|(x, y)| i32::from(*x) * i32::from(*y));
+    _mm512_reduce_add_epi32(sum) + tail.sum::<i32>() - query.offset()
 }
 
 #[inline]

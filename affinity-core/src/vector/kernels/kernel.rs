@@ -1,5 +1,6 @@
 //! The choice of a kernel, made once.
 
+use super::codes::ByteQuery;
 #[cfg(target_arch = "aarch64")]
 use super::neon::Neon;
 use super::rows::Rows;
@@ -141,5 +142,83 @@ impl Kernel {
             #[cfg(target_arch = "aarch64")]
             InstructionSet::Neon(neon) => neon.squared_distance_rows(query, rows, wanted, out),
         }
+    }
+
+    /// `out[i] = dot(query, rows[i])`, each row fetched from memory while the one before it is compared.
+    ///
+    /// # Panics
+    /// If a row has another dimension than `query`.
+    // hot
+    pub fn dot_each(self, query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+        match self.0 {
+            InstructionSet::Scalar => scalar::dot_each(query, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2(avx2) => avx2.dot_each(query, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512(avx512) => avx512.dot_each(query, rows, out),
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon(neon) => neon.dot_each(query, rows, out),
+        }
+    }
+
+    /// `out[i] = squared_distance(query, rows[i])`, each row fetched from memory while the one before it is compared.
+    ///
+    /// # Panics
+    /// If a row has another dimension than `query`.
+    // hot
+    pub fn squared_distance_each(self, query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+        match self.0 {
+            InstructionSet::Scalar => scalar::squared_distance_each(query, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2(avx2) => avx2.squared_distance_each(query, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512(avx512) => avx512.squared_distance_each(query, rows, out),
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon(neon) => neon.squared_distance_each(query, rows, out),
+        }
+    }
+
+    /// `out[i]` = the sum of `query * (rows[i] - 128)`, fetching as [`Kernel::dot_each`].
+    ///
+    /// # Panics
+    /// If a row has another dimension than `query`.
+    // hot
+    pub fn dot_bytes_each(self, query: &ByteQuery, rows: &[&[u8]], out: &mut [i32]) {
+        match self.0 {
+            InstructionSet::Scalar => scalar::dot_bytes_each(query, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2(avx2) => avx2.dot_bytes_each(query, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512(avx512) => avx512.dot_bytes_each(query, rows, out),
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon(neon) => neon.dot_bytes_each(query, rows, out),
+        }
+    }
+
+    /// `out[i]` = how many bits of `query` and `rows[i]` differ, fetching as [`Kernel::dot_each`].
+    ///
+    /// # Panics
+    /// If a row has another length than `query`.
+    // hot
+    pub fn differing_bits_each(self, query: &[u64], rows: &[&[u64]], out: &mut [u32]) {
+        match self.0 {
+            InstructionSet::Scalar => scalar::differing_bits_each(query, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2(avx2) => avx2.differing_bits_each(query, rows, out),
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512(avx512) => avx512.differing_bits_each(query, rows, out),
+            // Every AArch64 counts bits with an instruction.
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::Neon(_) => scalar::differing_bits_each(query, rows, out),
+        }
+    }
+
+    /// Has a slice fetched from memory that will be read soon. Changes nothing but the time that reading takes.
+    // hot
+    #[inline]
+    pub fn fetch<T>(self, items: &[T]) {
+        #[cfg(target_arch = "x86_64")]
+        super::fetch::fetch(items);
+        let _ = items;
     }
 }

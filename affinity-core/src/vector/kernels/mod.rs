@@ -6,6 +6,9 @@
 
 mod lanes;
 mod rows;
+mod codes;
+#[cfg(target_arch = "x86_64")]
+mod fetch;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -17,5 +20,6 @@ mod kernel;
 #[cfg(test)]
 mod tests;
 
+pub use self::codes::{BYTE_ZERO, BYTES_MAX, ByteQuery};
 pub use self::kernel::Kernel;
 pub use self::rows::Rows;

@@ -41,3 +41,23 @@ impl<'a> Rows<'a> {
         }
     }
 }
+
+/// Writes `compare(row)` of each row to the place of the row in `out`, and has the next row fetched meanwhile.
+///
+/// `out` is at least as long as `rows`.
+// hot: always inlined, so that `compare` is compiled with its caller's instruction set.
+#[inline(always)]
+pub(super) fn compare_each<R: Copy, T>(
+    rows: &[R],
+    out: &mut [T],
+    fetch: impl Fn(R),
+    compare: impl Fn(R) -> T,
+) {
+    let next = rows.iter().skip(1).map(Some).chain(std::iter::once(None));
+    for ((row, next), out) in rows.iter().zip(next).zip(out) {
+        if let Some(next) = next {
+            fetch(*next);
+        }
+        *out = compare(*row);
+    }
+}

@@ -1,7 +1,8 @@
 //! The reference: what every other kernel must reproduce bit for bit.
 
+use super::codes::ByteQuery;
 use super::lanes::{LANES, padded};
-use super::rows::Rows;
+use super::rows::{Rows, compare_each};
 
 /// Dot product of equal-length slices.
 pub(super) fn dot(left: &[f32], right: &[f32]) -> f32 {
@@ -39,6 +40,36 @@ pub(super) fn dot_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f3
 
 pub(super) fn squared_distance_rows(query: &[f32], rows: Rows<'_>, wanted: u64, out: &mut [f32; 64]) {
     rows.compare(wanted, out, |row| squared_distance(query, row));
+}
+
+pub(super) fn dot_each(query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    compare_each(rows, out, |_| (), |row| dot(query, row));
+}
+
+pub(super) fn squared_distance_each(query: &[f32], rows: &[&[f32]], out: &mut [f32]) {
+    compare_each(rows, out, |_| (), |row| squared_distance(query, row));
+}
+
+/// The sum of `query * (code - 128)`.
+pub(super) fn dot_bytes(query: &ByteQuery, codes: &[u8]) -> i32 {
+    assert_eq!(query.wide().len(), codes.len(), "codes of different dimension");
+    let products = query.wide().iter().zip(codes).map(|(x, y)| i32::from(*x) * i32::from(*y));
+    products.sum::<i32>() - query.offset()
+}
+
+/// The number of bits that differ.
+#[inline(always)] // to be compiled with its caller's instruction for counting
+pub(super) fn differing_bits(left: &[u64], right: &[u64]) -> u32 {
+    assert_eq!(left.len(), right.len(), "codes of different dimension");
+    left.iter().zip(right).map(|(left, right)| (left ^ right).count_ones()).sum()
+}
+
+pub(super) fn dot_bytes_each(query: &ByteQuery, rows: &[&[u8]], out: &mut [i32]) {
+    compare_each(rows, out, |_| (), |row| dot_bytes(query, row));
+}
+
+pub(super) fn differing_bits_each(query: &[u64], rows: &[&[u64]], out: &mut [u32]) {
+    compare_each(rows, out, |_| (), |row| differing_bits(query, row));
 }
 
 fn add_products(xs: &[f32; LANES], ys: &[f32; LANES], sums: &mut [f32; LANES]) {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
 
-use super::{Kernel, Rows};
+use super::{ByteQuery, Kernel, Rows};
 
 /// Finite numbers of mixed magnitude, with both zeros and subnormals among them.
 fn component() -> impl Strategy<Value = f32> {
@@ -42,6 +42,56 @@ proptest! {
         let right: Vec<f32> = (0..length + 8).map(&mut next).collect();
         // Different offsets on both sides: neither slice starts at a register boundary.
         check_twins(&left[offset..], &right[8 - offset.min(8)..][..length]);
+    }
+
+    #[test]
+    fn codes_equal_the_scalar_twin_and_plain_sums(
+        query in proptest::collection::vec(-127_i8..=127, 0..300),
+        seed in any::<u64>(),
+    ) {
+        let byte = |row: usize, place: usize| {
+            seed.wrapping_mul((row * 1_009 + place) as u64 | 1).to_be_bytes()[0]
+        };
+        let rows: Vec<Vec<u8>> = (0..5).map(|row| (0..query.len()).map(|place| byte(row, place)).collect()).collect();
+        let rows: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+        let plain = |row: &[u8]| -> i32 {
+            query.iter().zip(row).map(|(x, y)| i32::from(*x) * (i32::from(*y) - 128)).sum()
+        };
+        let expected: Vec<i32> = rows.iter().map(|row| plain(row)).collect();
+        let words = |row: &[u8]| -> Vec<u64> { row.as_chunks::<8>().0.iter().map(|w| u64::from_le_bytes(*w)).collect() };
+        let bits: Vec<Vec<u64>> = rows.iter().map(|row| words(row)).collect();
+        let bits: Vec<&[u64]> = bits.iter().map(Vec::as_slice).collect();
+        let differing = |row: &&[u64]| -> u32 { row.iter().zip(bits[0]).map(|(x, y)| (x ^ y).count_ones()).sum() };
+        let expected_bits: Vec<u32> = bits.iter().map(differing).collect();
+        let coded = ByteQuery::new(query.clone()).unwrap();
+        for kernel in Kernel::available() {
+            let mut out = [7; 5];
+            kernel.dot_bytes_each(&coded, &rows, &mut out);
+            prop_assert_eq!(&out[..], &expected[..]);
+            let mut out = [7; 5];
+            kernel.differing_bits_each(bits[0], &bits, &mut out);
+            prop_assert_eq!(&out[..], &expected_bits[..]);
+        }
+    }
+
+    #[test]
+    fn each_row_is_compared_as_by_itself(
+        dimension in 0_usize..70,
+        row_count in 0_usize..9,
+    ) {
+        let components: Vec<f32> = (0..row_count * dimension).map(|i| (i % 97) as f32 - 48.0).collect();
+        let query: Vec<f32> = (0..dimension).map(|i| (i % 13) as f32 * 0.3 - 2.0).collect();
+        let rows: Vec<&[f32]> = (0..row_count).map(|row| &components[row * dimension..(row + 1) * dimension]).collect();
+        for kernel in Kernel::available() {
+            let (mut dots, mut distances) = ([7.5; 10], [7.5; 10]);
+            kernel.dot_each(&query, &rows, &mut dots);
+            kernel.squared_distance_each(&query, &rows, &mut distances);
+            for (row, (dot, distance)) in rows.iter().zip(dots.iter().zip(&distances)) {
+                prop_assert_eq!(dot.to_bits(), Kernel::SCALAR.dot(&query, row).to_bits());
+                prop_assert_eq!(distance.to_bits(), Kernel::SCALAR.squared_distance(&query, row).to_bits());
+            }
+            prop_assert_eq!(dots[row_count], 7.5);
+        }
     }
 
     #[test]
@@ -122,4 +172,16 @@ fn rows_of_wrong_length_are_refused() {
 fn dot_of_different_lengths_panics() {
     let length = Kernel::detect().dot(&[1.0; 32], &[1.0; 33]);
     assert!(length.is_nan(), "unreachable");
+}
+
+#[test]
+fn the_largest_codes_of_the_largest_dimension_do_not_overflow() {
+    let query = ByteQuery::new(vec![127; 65_536]).unwrap();
+    let row = vec![255_u8; 65_536];
+    for kernel in Kernel::available() {
+        let mut out = [0];
+        kernel.dot_bytes_each(&query, &[&row], &mut out);
+        assert_eq!(out, [127 * 127 * 65_536]);
+    }
+    assert!(ByteQuery::new(vec![0; 65_537]).is_none());
 }

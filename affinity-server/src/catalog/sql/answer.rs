@@ -24,6 +24,21 @@ pub struct AnswerStatement {
     pub rows_max: u64,
     /// What a cursor needs of the last row, in the order of the rows.
     pub keys: Vec<Value>,
+    /// What the rows are to the client.
+    pub shape: Shape,
+}
+
+/// What rows are to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Many.
+    Rows,
+    /// One, an object.
+    Row,
+    /// Many, of which only the one column counts.
+    Values,
+    /// One, of which only the one column counts.
+    Value,
 }
 
 impl AnswerStatement {
@@ -32,29 +47,29 @@ impl AnswerStatement {
     pub fn render(&self) -> Statement {
         let mut sql = Statement::default();
         sql.push("WITH ");
-        self.source(&mut sql, "");
-        sql.push(" SELECT ");
-        self.total(&mut sql, "");
-        sql.push(" AS total, (SELECT count(*) FROM source) AS fetched, ");
-        self.shown_columns(&mut sql);
+        self.render_read(&mut sql, "");
         sql
     }
 
-    /// The part behind `WITH` that reads the rows `given`, which are counted whether or not they are shown.
-    pub(in crate::catalog) fn render_given(sql: &mut Statement, shown: Option<&Self>, given: &str) {
-        let count = |sql: &mut Statement| {
-            sql.push("SELECT NULL::int8 AS total, (SELECT count(*) FROM ").push(given).push(") AS fetched, ");
-        };
+    /// What comes behind `WITH`, or behind the part that makes the rows `given`.
+    pub(in crate::catalog) fn render_read(&self, sql: &mut Statement, given: &str) {
+        self.source(sql, given);
+        sql.push(" SELECT ");
+        self.total(sql, given);
+        sql.push(" AS total, (SELECT count(*) FROM source) AS fetched, ");
+        self.shown_columns(sql);
+    }
+
+    /// What comes behind the part that writes the rows `given`, which are counted whether or not they are shown.
+    pub(in crate::catalog) fn render_written(sql: &mut Statement, shown: Option<&Self>, given: &str) {
+        if let Some(answer) = shown {
+            sql.push(", ");
+            answer.source(sql, given);
+        }
+        sql.push(" SELECT NULL::int8 AS total, (SELECT count(*) FROM ").push(given).push(") AS fetched, ");
         match shown {
-            Some(answer) => {
-                answer.source(sql, given);
-                sql.push(" ");
-                count(sql);
-                answer.shown_columns(sql);
-            }
+            Some(answer) => answer.shown_columns(sql),
             None => {
-                sql.push("shown AS (SELECT) ");
-                count(sql);
                 sql.push("NULL::text AS body, NULL::text[] AS last_keys, ").push(RESPONSE);
             }
         }
@@ -104,14 +119,15 @@ impl AnswerStatement {
     fn body(&self, sql: &mut Statement) {
         match &self.format {
             Format::Json { strips_nulls } | Format::Object { strips_nulls } => {
-                let is_object = matches!(self.format, Format::Object { .. });
+                let row = match self.shape {
+                    Shape::Rows | Shape::Row => "json_agg(r)",
+                    Shape::Values | Shape::Value => "json_agg(r.v)",
+                };
+                let is_one = matches!(self.format, Format::Object { .. })
+                    || matches!(self.shape, Shape::Row | Shape::Value);
                 sql.push("(SELECT coalesce(");
                 sql.push(if *strips_nulls { "json_strip_nulls(" } else { "(" });
-                sql.push(if is_object {
-                    "json_agg(r)->0)::text, 'null')"
-                } else {
-                    "json_agg(r))::text, '[]')"
-                });
+                sql.push(row).push(if is_one { "->0)::text, 'null')" } else { ")::text, '[]')" });
                 self.shown(sql);
             }
             Format::Plan { .. } => {
@@ -136,7 +152,11 @@ impl AnswerStatement {
     fn shown(&self, sql: &mut Statement) {
         sql.push(" FROM (SELECT ");
         sql.separated(", ", self.rows.outputs.iter().enumerate(), |sql, (place, output)| {
-            sql.push("c").number(place_number(place)).push(" AS ").name(output.label.identifier());
+            sql.push("c").number(place_number(place)).push(" AS ");
+            match self.shape {
+                Shape::Rows | Shape::Row => sql.name(output.label.identifier()),
+                Shape::Values | Shape::Value => sql.push("v"),
+            };
         });
         sql.push(" FROM source LIMIT ").bind(self.rows_shown(), "int8").push(") AS r)");
     }

@@ -10,11 +10,14 @@ mod rows; // tree to SELECT
 mod predicate;
 mod answer; // rows to one statement that gives the body
 mod write;
+mod call;
 
 pub use self::accounts::{AccountStatements, account_sql};
-pub use self::answer::AnswerStatement;
+pub use self::answer::{AnswerStatement, Shape};
+pub use self::call::{CallArgument, CallArguments, CallStatement};
 pub use self::error::CatalogError;
 pub use self::load::{CopyStatement, LoadScript};
+pub use self::predicate::array_literal;
 pub use self::projection::{ProjectionRows, ProjectionStatements};
 pub use self::statement::{Statement, ValueCheck, search_path};
 pub use self::tree::{

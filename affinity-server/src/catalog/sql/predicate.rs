@@ -167,7 +167,8 @@ fn binary(name: &str) -> &'static str {
 }
 
 /// PostgreSQL's text form of an array of these values.
-pub(in crate::catalog) fn array_literal(values: &[String]) -> String {
+#[must_use]
+pub fn array_literal(values: &[String]) -> String {
     let quoted =
         values.iter().map(|value| format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")));
     format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))

@@ -98,11 +98,12 @@ impl Statement {
     fn output(&mut self, output: &Output, rows: &Rows, scope: Scope<'_>, is_grouped: bool) {
         match &output.value {
             OutputValue::Own { value, cast, aggregate } => {
-                self.summed(*aggregate, |sql| {
-                    sql.value(value, scope, Sense::Shown);
-                    if let Some(cast) = cast {
-                        sql.push("::").push(cast.sql());
+                self.summed(*aggregate, |sql| match cast {
+                    Some(cast) => {
+                        sql.push("(").value(value, scope, Sense::Shown);
+                        sql.push(")::").push(cast.sql());
                     }
+                    None => sql.value(value, scope, Sense::Shown),
                 });
             }
             OutputValue::Count { cast } => {
@@ -220,6 +221,10 @@ impl Statement {
                 self.rows(&embed.rows, "", around(Naming::Labels, &[]));
                 self.push(") AS r");
             }
+        }
+        if scope.row_type.is_some() && embed.is_to_one && !embed.is_inner {
+            // Joined row by row, what a function gives keeps the function's order; hashed, it would lose it.
+            self.push(" OFFSET 0");
         }
         self.push(") AS ").at('e', alias).push(" ON ");
         match embed.is_inner && !embed.is_to_one {

@@ -1,5 +1,6 @@
 //! What a request asks for in the catalog's names: a tree of row queries, ready to be rendered.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::catalog::model::Identifier;
@@ -363,19 +364,20 @@ impl Rows {
         })
     }
 
-    /// Every relation that rows come from, by schema and name.
+    /// Every relation that rows come from, by schema and name, each once. What a function reads nobody knows: it counts
+    /// as a relation without a name.
     #[must_use]
-    pub fn relations(&self) -> Vec<(String, String)> {
+    pub fn relations(&self) -> BTreeSet<(String, String)> {
         let name =
             |schema: &Identifier, name: &Identifier| (schema.name().to_owned(), name.name().to_owned());
         let mut relations = match &self.source {
-            Source::Relation { schema, name: table } => vec![name(schema, table)],
-            Source::OfRow { .. } | Source::Given { .. } => Vec::new(),
+            Source::Relation { schema, name: table } => BTreeSet::from([name(schema, table)]),
+            Source::OfRow { .. } | Source::Given { .. } => BTreeSet::from([(String::new(), String::new())]),
         };
         for embed in &self.embeds {
             relations.extend(embed.rows.relations());
             if let Join::Junction { schema, table, .. } = &embed.join {
-                relations.push(name(schema, table));
+                relations.insert(name(schema, table));
             }
         }
         relations

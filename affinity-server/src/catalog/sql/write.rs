@@ -111,8 +111,8 @@ impl WriteStatement {
         }
         sql.push("changed AS (");
         self.write(&mut sql);
-        sql.push("), ");
-        AnswerStatement::render_given(&mut sql, self.answer.as_ref(), "changed");
+        sql.push(")");
+        AnswerStatement::render_written(&mut sql, self.answer.as_ref(), "changed");
         sql.push(", ");
         if self.location.is_empty() {
             sql.push("NULL::text[]");
@@ -240,12 +240,13 @@ fn on_conflict(sql: &mut Statement, conflict: &Conflict, given: &Given) {
 }
 
 impl Statement {
-    fn given(&mut self, given: &Given) {
+    /// The part `given` of a statement: rows in JSON, in the columns' types.
+    pub(in crate::catalog) fn given(&mut self, given: &Given) {
         self.push("given AS (SELECT ");
         self.separated(", ", &given.columns, |sql, column| {
-            if let Some(default) = &column.default {
-                sql.push("CASE WHEN (b.value -> ").bind(column.name.name().to_owned(), "text");
-                sql.push(") IS NULL THEN (").push(default).push(") ELSE ");
+            if column.default.is_some() {
+                sql.push("(SELECT CASE WHEN (b.value -> ").bind(column.name.name().to_owned(), "text");
+                sql.push(") IS NULL THEN d.value ELSE ");
             }
             if column.is_json {
                 // A record would make null of it.
@@ -254,8 +255,9 @@ impl Statement {
             } else {
                 sql.push("x.").name(&column.name);
             }
-            if column.default.is_some() {
-                sql.push(" END");
+            if let Some(default) = &column.default {
+                // Evaluated for every row, needed or not: PostgREST's clients count on the numbers that it takes.
+                sql.push(" END FROM (SELECT (").push(default).push(") AS value OFFSET 0) AS d)");
             }
             sql.push(" AS ").name(&column.name);
         });

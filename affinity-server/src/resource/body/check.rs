@@ -13,7 +13,7 @@ pub(in crate::resource) struct Mistake {
 }
 
 /// Whether a JSON text has a string with the character that PostgreSQL has not.
-pub(in crate::resource) fn has_nul(raw: &str) -> bool {
+fn has_nul(raw: &str) -> bool {
     let mut escapes = raw.match_indices("\\u0000");
     escapes.any(|(at, _)| raw[..at].bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 0)
 }

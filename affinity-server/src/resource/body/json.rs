@@ -52,29 +52,29 @@ impl<'t> Body<'t> {
     pub(in crate::resource) fn parse(text: &'t str) -> Result<Self, BodyError> {
         serde_json::from_str::<IgnoredAny>(text)
             .map_err(|error| BodyError::Syntax { reason: error.to_string() })?;
-        let mut scan = Scan { text, at: 0 };
+        let mut scan = Scan::new(text);
         if scan.peek() != b'[' {
             return Ok(Self { records: vec![scan.record("")?], is_array: false });
         }
         let mut records = Vec::new();
-        let mut items = scan.value();
-        items = &items[1..items.len() - 1];
-        let mut scan = Scan { text: items, at: 0 };
-        while scan.peek() != 0 {
-            records.push(scan.record(&format!("/{}", records.len()))?);
-            scan.skip(b',');
+        for (place, item) in items(scan.value()).into_iter().enumerate() {
+            records.push(Scan::new(item).record(&format!("/{place}"))?);
         }
         Ok(Self { records, is_array: true })
     }
 }
 
 /// A place in text that is known to be JSON.
-struct Scan<'t> {
+pub(super) struct Scan<'t> {
     text: &'t str,
     at: usize,
 }
 
 impl<'t> Scan<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, at: 0 }
+    }
+
     /// The next byte that is no space, 0 at the end.
     fn peek(&mut self) -> u8 {
         let rest = &self.text.as_bytes()[self.at..];
@@ -118,7 +118,7 @@ impl<'t> Scan<'t> {
         &self.text[start..self.at]
     }
 
-    fn record(&mut self, pointer: &str) -> Result<Record<'t>, BodyError> {
+    pub(super) fn record(&mut self, pointer: &str) -> Result<Record<'t>, BodyError> {
         if self.peek() != b'{' {
             return Err(BodyError::NoObject { pointer: pointer.to_owned() });
         }
@@ -140,8 +140,8 @@ impl<'t> Scan<'t> {
 }
 
 /// The items of a JSON array that is known to be one.
-pub(super) fn items(array: &str) -> Vec<&str> {
-    let mut scan = Scan { text: &array[1..array.len() - 1], at: 0 };
+pub(in crate::resource) fn items(array: &str) -> Vec<&str> {
+    let mut scan = Scan::new(&array[1..array.len() - 1]);
     let mut items = Vec::new();
     while scan.peek() != 0 {
         items.push(scan.value());

@@ -4,7 +4,9 @@
 mod json; // text to records
 mod csv;
 mod check; // records against columns
+mod reference; // values of earlier answers
 
-pub(super) use self::check::{Mistake, check_value, has_nul};
+pub(super) use self::check::{Mistake, check_value};
 pub(super) use self::csv::csv_records;
-pub(super) use self::json::{Body, BodyError, Record};
+pub(super) use self::json::{Body, BodyError, Record, items};
+pub(super) use self::reference::{resolve, value_at};

@@ -31,6 +31,8 @@ pub enum PlanError {
     UnknownColumn {
         /// The relation.
         relation: String,
+        /// In how many others it is embedded.
+        depth: usize,
         /// The column.
         column: String,
         /// The name most like it.
@@ -74,6 +76,13 @@ pub enum PlanError {
         /// Its name.
         relation: String,
     },
+    /// Two embeddings would be under the same key.
+    EmbeddedTwice {
+        /// The relation.
+        table: String,
+        /// The key.
+        embed: String,
+    },
     /// Rows cannot be ordered by one of many related rows.
     OrderByMany {
         /// The relation.
@@ -85,6 +94,24 @@ pub enum PlanError {
     FilterOnEmbed {
         /// The embedding.
         embed: String,
+    },
+    /// No function of this name takes these arguments.
+    UnknownFunction {
+        /// Where it was looked for.
+        schema: String,
+        /// Its name.
+        function: String,
+        /// The arguments given, sorted.
+        arguments: Vec<String>,
+        /// What a body alone could have been, besides: such as `json/jsonb`.
+        whole: Option<&'static str>,
+        /// The name, or name with arguments, most like it.
+        nearest: Option<String>,
+    },
+    /// More than one function does.
+    AmbiguousFunction {
+        /// Each with its arguments.
+        candidates: Vec<String>,
     },
     /// Aggregates are off.
     AggregatesDisabled,
@@ -120,8 +147,12 @@ impl fmt::Display for PlanError {
                 write!(f, "Could not find the table '{schema}.{table}' in the schema cache")
             }
             Self::UnknownSchema { schema, .. } => write!(f, "Invalid schema: {schema}"),
-            Self::UnknownColumn { relation, column, .. } => {
+            Self::UnknownColumn { relation, depth: 0, column, .. } => {
                 write!(f, "column {relation}.{column} does not exist")
+            }
+            // PostgREST calls an embedded relation so.
+            Self::UnknownColumn { relation, depth, column, .. } => {
+                write!(f, "column {relation}_{depth}.{column} does not exist")
             }
             Self::UnknownBodyColumn { relation, column, .. } => {
                 write!(f, "Could not find the '{column}' column of '{relation}' in the schema cache")
@@ -136,8 +167,21 @@ impl fmt::Display for PlanError {
             Self::NotEmbedded { relation } => {
                 write!(f, "'{relation}' is not an embedded resource in this request")
             }
+            Self::EmbeddedTwice { table, embed } => {
+                write!(f, "table name \"{table}_{embed}_1\" specified more than once")
+            }
             Self::OrderByMany { to, .. } => write!(f, "A related order on '{to}' is not possible"),
             Self::FilterOnEmbed { embed } => write!(f, "Bad operator on the '{embed}' embedded resource"),
+            Self::UnknownFunction { schema, function, arguments, .. } => {
+                let arguments = match arguments.as_slice() {
+                    [] => " without parameters".to_owned(),
+                    names => format!("({})", names.join(", ")),
+                };
+                write!(f, "Could not find the function {schema}.{function}{arguments} in the schema cache")
+            }
+            Self::AmbiguousFunction { candidates } => {
+                write!(f, "Could not choose the best candidate function between: {}", candidates.join(", "))
+            }
             Self::AggregatesDisabled => f.write_str("Use of aggregate functions is not allowed"),
             Self::UnknownCast { name, .. } => write!(f, "cannot cast to type \"{name}\""),
             Self::LabelTooLong { label } => {
@@ -150,6 +194,15 @@ impl fmt::Display for PlanError {
 impl std::error::Error for PlanError {}
 
 impl PlanError {
+    /// The same, of a relation that is embedded in one more.
+    #[must_use]
+    pub(super) fn embedded(mut self) -> Self {
+        if let Self::UnknownColumn { depth, .. } = &mut self {
+            *depth += 1;
+        }
+        self
+    }
+
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         let bad = StatusCode::BAD_REQUEST;
         match self {
@@ -160,8 +213,11 @@ impl PlanError {
             Self::NoRelationship { .. } => (bad, "PGRST200"),
             Self::AmbiguousRelationship { .. } => (StatusCode::MULTIPLE_CHOICES, "PGRST201"),
             Self::NotEmbedded { .. } => (bad, "PGRST108"),
+            Self::EmbeddedTwice { .. } => (bad, "42712"),
             Self::OrderByMany { .. } => (bad, "PGRST118"),
             Self::FilterOnEmbed { .. } => (bad, "PGRST120"),
+            Self::UnknownFunction { .. } => (StatusCode::NOT_FOUND, "PGRST202"),
+            Self::AmbiguousFunction { .. } => (StatusCode::MULTIPLE_CHOICES, "PGRST203"),
             Self::AggregatesDisabled => (bad, "PGRST123"),
             Self::UnknownCast { .. } | Self::LabelTooLong { .. } => (bad, "PGRST100"),
         }
@@ -186,6 +242,19 @@ impl PlanError {
                     })
                 });
                 described.collect()
+            }
+            Self::UnknownFunction { schema, function, arguments, whole, .. } => {
+                let arguments = match arguments.as_slice() {
+                    [] => " without parameters".to_owned(),
+                    [name] => format!(" with parameter {name}"),
+                    names => format!(" with parameters {}", names.join(", ")),
+                };
+                let whole = whole
+                    .map_or(String::new(), |whole| format!(" or with a single unnamed {whole} parameter"));
+                json!(format!(
+                    "Searched for the function {schema}.{function}{arguments}{whole}, but no matches were found in the \
+                     schema cache."
+                ))
             }
             Self::OrderByMany { from, to } => {
                 json!(format!("'{from}' and '{to}' do not form a many-to-one or one-to-one relationship"))
@@ -222,6 +291,14 @@ impl PlanError {
                     choices.join(", ")
                 ))
             }
+            Self::UnknownFunction { schema, nearest, .. } => {
+                nearest.as_ref().map(|near| format!("Perhaps you meant to call the function {schema}.{near}"))
+            }
+            Self::AmbiguousFunction { .. } => Some(
+                "Try renaming the parameters or the function itself in the database so function overloading can be \
+                 resolved"
+                    .to_owned(),
+            ),
             Self::NotEmbedded { relation } => {
                 Some(format!("Verify that '{relation}' is included in the 'select' query parameter."))
             }

@@ -6,7 +6,9 @@ mod planner;
 mod relationship;
 mod rows;
 mod write;
+mod call;
 
+pub(super) use self::call::WholeBody;
 pub use self::error::{PlanError, Way};
 pub(super) use self::nearest::nearest;
 pub use self::planner::{Planner, Table};

@@ -13,6 +13,25 @@ pub(in crate::resource) fn nearest<'a>(
         .map(|(_, known)| known)
 }
 
+/// The one of `names` that shares the largest part of its letters with `name`, if at least a third: what PostgREST
+/// guesses for functions. The first of equals by name.
+pub(in crate::resource) fn most_alike<'a>(
+    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let differing_permille = |known: &str| {
+        let longer = name.chars().count().max(known.chars().count()).max(1);
+        distance(&name.to_lowercase(), &known.to_lowercase()) * 1_000 / longer
+    };
+    names
+        .into_iter()
+        .filter(|known| *known != name)
+        .map(|known| (differing_permille(known), known))
+        .filter(|(differing, _)| *differing < 667)
+        .min()
+        .map(|(_, known)| known)
+}
+
 /// How many letters to insert, remove or replace (Levenshtein).
 fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
@@ -30,7 +49,7 @@ fn distance(left: &str, right: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{most_alike, nearest};
 
     #[test]
     fn nearest_name_is_close_or_none() {
@@ -38,5 +57,12 @@ mod tests {
         assert_eq!(nearest("frist_name", names), Some("first_name"));
         assert_eq!(nearest("Title", names), Some("title"));
         assert_eq!(nearest("address", names), None);
+    }
+
+    #[test]
+    fn most_alike_shares_a_third_of_its_letters() {
+        let names = ["get_user_messages", "get_messages", "offline_user"];
+        assert_eq!(most_alike("blurb_message", names), Some("get_messages"));
+        assert_eq!(most_alike("zzz", names), None);
     }
 }

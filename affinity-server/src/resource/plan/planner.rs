@@ -97,6 +97,7 @@ impl<'a> Planner<'a> {
             let allowed: Vec<String> = visible.map(|column| column.name.name().to_owned()).collect();
             PlanError::UnknownColumn {
                 relation: table.name.to_owned(),
+                depth: 0,
                 column: name.to_owned(),
                 nearest: nearest(name, allowed.iter().map(String::as_str)).map(str::to_owned),
                 allowed,

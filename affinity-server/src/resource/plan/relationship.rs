@@ -1,7 +1,7 @@
 use super::error::{PlanError, Way};
 use super::nearest::nearest;
 use super::planner::{Planner, Table};
-use crate::catalog::{ColumnId, Link, LinkVia, RelationId};
+use crate::catalog::{ColumnId, Link, LinkVia, RelationId, RelationKind};
 use crate::resource::request::Embedding;
 
 impl<'a> Planner<'a> {
@@ -18,6 +18,13 @@ impl<'a> Planner<'a> {
         }
         let matching: Vec<&Link> =
             known.iter().copied().filter(|link| self.means(link, target, hint)).collect();
+        let is_table = |link: &&Link| self.relation(link.to).kind == RelationKind::Table;
+        let mut tables = matching.iter().copied().filter(is_table);
+        if let (Some(link), None, None) = (tables.next(), tables.next(), hint)
+            && self.relation(link.to).name.name() != target
+        {
+            return Ok(link); // a foreign key refers to its table, not to the views that show it
+        }
         match matching.as_slice() {
             [link] => Ok(link),
             [] => Err(PlanError::NoRelationship {

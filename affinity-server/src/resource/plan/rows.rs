@@ -61,6 +61,15 @@ impl<'a> Planner<'a> {
         };
         let value = match field {
             None => OutputValue::Count { cast: aggregate_cast.or(cast) },
+            // Before there were aggregates, `count` stood for one: it needs no leave.
+            Some(field)
+                if field.name == "count"
+                    && field.path.is_empty()
+                    && aggregate.is_none()
+                    && !has_count(table) =>
+            {
+                OutputValue::Count { cast }
+            }
             Some(field) => {
                 let (value, _) = self.value(table, field)?;
                 let aggregate = aggregate.map(|aggregate| Summary { aggregate, cast: aggregate_cast });
@@ -72,18 +81,26 @@ impl<'a> Planner<'a> {
 
     fn embed(&self, table: Table<'a>, embedding: &Embedding, rows: &mut Rows) -> Result<(), PlanError> {
         let link = self.find_link(table, embedding)?;
+        let is_twice = rows.outputs.iter().any(|output| {
+            matches!(output.value, OutputValue::Nested { .. }) && output.label.text() == embedding.key()
+        });
+        if is_twice && embedding.kind == EmbedKind::Nested {
+            let (table, embed) = (table.name.to_owned(), embedding.key().to_owned());
+            return Err(PlanError::EmbeddedTwice { table, embed });
+        }
         let source = match &link.via {
             LinkVia::Function { schema } => Source::OfRow { schema: schema.clone(), name: link.name.clone() },
             LinkVia::Columns { .. } | LinkVia::Junction { .. } => self.source(link.to),
         };
-        let mut inner = self.rows(self.table(link.to), source, &embedding.query)?;
+        let inner = self.rows(self.table(link.to), source, &embedding.query);
+        let mut inner = inner.map_err(PlanError::embedded)?;
         let is_spread = embedding.kind == EmbedKind::Spread;
         let place = rows.embeds.len();
-        let name = embedding.alias.as_deref().unwrap_or(&embedding.relation);
         if is_spread {
             rows.outputs.extend(spread(&mut inner, place, link.is_to_one));
         } else if !inner.outputs.is_empty() {
-            rows.outputs.push(Output { label: label(name)?, value: OutputValue::Nested { embed: place } });
+            rows.outputs
+                .push(Output { label: label(embedding.key())?, value: OutputValue::Nested { embed: place } });
         }
         rows.embeds.push(Embed {
             rows: inner,
@@ -219,6 +236,10 @@ fn find_cast(name: Option<&str>) -> Result<Option<Cast>, PlanError> {
 
 fn label(text: &str) -> Result<Label, PlanError> {
     Label::new(text).ok_or_else(|| PlanError::LabelTooLong { label: text.to_owned() })
+}
+
+fn has_count(table: Table<'_>) -> bool {
+    table.columns.iter().any(|column| column.name.name() == "count")
 }
 
 /// The last key of the path, else the column.

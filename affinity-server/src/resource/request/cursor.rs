@@ -56,18 +56,27 @@ impl Mismatch {
         self.hopes.clear();
     }
 
-    /// Keeps what was furthest, or both.
+    /// Adds one more reason at `at`; what was further stays, what was before goes.
+    fn note(&mut self, at: usize, found: Option<Option<char>>, forbidden: Option<char>, hope: Option<Hope>) {
+        if !self.is_blank() && self.at > at {
+            return;
+        }
+        if self.is_blank() || self.at < at {
+            self.clear();
+            self.at = at;
+        }
+        self.found = self.found.or(found);
+        self.forbidden = self.forbidden.or(forbidden);
+        self.hopes.extend(hope);
+    }
+
     fn merge(&mut self, later: Self) {
-        if later.is_blank() || (!self.is_blank() && self.at > later.at) {
-            return;
+        if !later.is_blank() {
+            self.note(later.at, later.found, later.forbidden, None);
+            if self.at == later.at {
+                self.hopes.extend(later.hopes);
+            }
         }
-        if self.is_blank() || self.at < later.at {
-            *self = later;
-            return;
-        }
-        self.found = self.found.or(later.found);
-        self.forbidden = self.forbidden.or(later.forbidden);
-        self.hopes.extend(later.hopes);
     }
 }
 
@@ -134,12 +143,9 @@ impl<'t, 'b, 'l> Cursor<'t, 'b, 'l> {
 
     fn miss(&mut self, ahead_bytes: usize, hope: Option<Hope>) {
         let found = Some(self.rest()[ahead_bytes..].chars().next());
-        let at = if hope.is_some_and(|hope| matches!(hope, Hope::Text(_))) {
-            self.at
-        } else {
-            self.at + ahead_bytes
-        };
-        self.mismatch.merge(Mismatch { at, found, forbidden: None, hopes: hope.into_iter().collect() });
+        // A text that is not there was hoped for where it would have begun.
+        let ahead_bytes = if matches!(hope, Some(Hope::Text(_))) { 0 } else { ahead_bytes };
+        self.mismatch.note(self.at + ahead_bytes, found, None, hope);
     }
 
     /// Notes that something of this kind would have been welcome here.
@@ -193,12 +199,7 @@ impl<'t, 'b, 'l> Cursor<'t, 'b, 'l> {
     /// Whether the text has ended.
     pub(super) fn end(&mut self) -> Option<()> {
         let Some(forbidden) = self.peek() else { return Some(()) };
-        self.mismatch.merge(Mismatch {
-            at: self.at,
-            found: None,
-            forbidden: Some(forbidden),
-            hopes: vec![Hope::Kind("end of input")],
-        });
+        self.mismatch.note(self.at, None, Some(forbidden), Some(Hope::Kind("end of input")));
         None
     }
 
@@ -206,7 +207,7 @@ impl<'t, 'b, 'l> Cursor<'t, 'b, 'l> {
     pub(super) fn not_followed_by(&mut self, is_forbidden: impl Fn(char) -> bool) -> Option<()> {
         let Some(forbidden) = self.peek().filter(|next| is_forbidden(*next)) else { return Some(()) };
         let at = self.at + forbidden.len_utf8();
-        self.mismatch.merge(Mismatch { at, found: None, forbidden: Some(forbidden), hopes: Vec::new() });
+        self.mismatch.note(at, None, Some(forbidden), None);
         None
     }
 

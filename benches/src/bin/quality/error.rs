@@ -3,6 +3,7 @@ use std::io;
 use std::path::PathBuf;
 
 use affinity_core::{EngineError, MatcherError, QueryError, SchemaError};
+use affinity_embedding::EncoderError;
 
 use crate::read::ReadError;
 
@@ -19,6 +20,8 @@ pub(crate) enum QualityError {
     Engine(EngineError),
     /// The engine refused a request.
     Query(QueryError),
+    /// A sentence transformer cannot be read, or a text not by it.
+    Encoder(EncoderError),
     /// A file cannot be written.
     Write { path: PathBuf, source: io::Error },
     /// A run in a process of its own failed.
@@ -39,6 +42,7 @@ impl fmt::Display for QualityError {
             Self::Schema(error) => error.fmt(f),
             Self::Engine(error) => error.fmt(f),
             Self::Query(error) => error.fmt(f),
+            Self::Encoder(error) => error.fmt(f),
             Self::Write { path, .. } => write!(f, "cannot write {}", path.display()),
             Self::Run { dataset, said } => write!(f, "{dataset} failed: {}", said.trim()),
             Self::NoData { path } => write!(f, "{} has no folder in a known format", path.display()),
@@ -52,6 +56,7 @@ impl std::error::Error for QualityError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Read(error) => error.source(),
+            Self::Encoder(error) => error.source(),
             Self::Write { source, .. } => Some(source),
             _ => None,
         }
@@ -74,5 +79,6 @@ from! {
     SchemaError => Schema,
     EngineError => Engine,
     QueryError => Query,
+    EncoderError => Encoder,
     toml::de::Error => Toml,
 }

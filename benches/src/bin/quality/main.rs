@@ -3,15 +3,21 @@
 //! `cargo run --release -p benches --bin quality -- topk DIR`
 
 mod all;
+mod changes;
 mod cost;
+mod dates;
 mod error;
 mod link;
+mod mixes;
 mod pairs;
+mod papers;
 mod progress;
 mod protocol;
 mod read;
 mod recipe;
 mod result;
+mod scale;
+mod scales;
 mod seeded;
 mod topk;
 
@@ -22,6 +28,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::error::QualityError;
+use self::papers::PaperOptions;
 use self::topk::TopkOptions;
 
 /// Fits, recommends and measures, with one set of defaults per shape of problem.
@@ -64,11 +71,35 @@ enum What {
         #[arg(required_unless_present = "smoke")]
         folder: Option<PathBuf>,
     },
+    /// Papers for readers, also papers that nobody keeps yet: the format of citeulike-a.
+    Papers {
+        /// The folder.
+        #[arg(required_unless_present = "smoke")]
+        folder: Option<PathBuf>,
+        /// Read the titles by the sentence transformer in this folder, too.
+        #[arg(long, value_name = "DIR")]
+        model: Option<PathBuf>,
+    },
+    /// People who want to meet each other again: the format of speed-dating.
+    Dates {
+        /// The folder.
+        #[arg(required_unless_present = "smoke")]
+        folder: Option<PathBuf>,
+    },
+    /// What it costs to fit local EASE with 100 neighbors to a made-up graph with 8 edges a node.
+    Scale {
+        /// Users and items.
+        #[arg(long, default_value_t = 1_000_000)]
+        nodes: u32,
+    },
     /// Every folder below in one of these formats, as one table.
     All {
         /// The folder with the folders.
         #[arg(long, value_name = "DIR", required_unless_present = "smoke")]
         data: Option<PathBuf>,
+        /// A sentence transformer for those with texts.
+        #[arg(long, value_name = "DIR")]
+        model: Option<PathBuf>,
         /// Write the table as Markdown and the bars as SVG into this folder.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
@@ -115,7 +146,13 @@ fn run(arguments: &Arguments) -> Result<(), QualityError> {
         }
         What::Link { folder: given } => (vec![link::run(&folder(given, "link"))?], None),
         What::Pairs { folder: given } => (vec![pairs::run(&folder(given, "pairs"))?], None),
-        What::All { data, out } => (all::run(&folder(data, ""))?, out.as_deref()),
+        What::Papers { folder: given, model } => {
+            let options = PaperOptions { model: model.clone() };
+            (papers::run(&folder(given, "papers"), &options)?, None)
+        }
+        What::Scale { nodes } => (vec![scale::run(*nodes)], None),
+        What::Dates { folder: given } => (dates::run(&folder(given, "dates"))?, None),
+        What::All { data, model, out } => (all::run(&folder(data, ""), model.as_deref())?, out.as_deref()),
     };
     let report = all::report(&results);
     if arguments.json {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use affinity_core::{Audience, Change, EdgeKey, EdgeRecord, Engine, Key, Matcher, NodeRecord, Schema, Value};
+use affinity_core::{Audience, Change, Engine, Matcher, Schema, Value};
 
+use crate::changes::{key, put_edge, put_node};
 use crate::cost::{cpu_seconds, peak_mb};
 use crate::dataset_name;
 use crate::error::QualityError;
@@ -62,7 +63,7 @@ fn changes(data: &PairData) -> Vec<Change> {
     let conferences: BTreeSet<u32> = data.conferences.values().flatten().copied().collect();
     let terms: BTreeSet<u32> = data.terms.values().flatten().copied().collect();
     for (kind, ids) in [("Paper", &papers), ("Conference", &conferences), ("Term", &terms)] {
-        changes.extend(ids.iter().map(|id| put_node(kind, *id, [])));
+        changes.extend(ids.iter().map(|id| put_node(kind, *id, None)));
     }
     let idf = idf(&data.terms);
     let mut writers: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
@@ -74,8 +75,8 @@ fn changes(data: &PairData) -> Vec<Change> {
             }
             counts
         };
-        let is_ranked = if data.candidates.contains(author) { 1.0 } else { 0.0 };
-        let paper_count = crate::protocol::count(papers.len());
+        let is_ranked = Value::Number(if data.candidates.contains(author) { 1.0 } else { 0.0 });
+        let paper_count = Value::Number(crate::protocol::count(papers.len()));
         changes.push(put_node("Author", *author, [("papers", paper_count), ("ranked", is_ranked)]));
         for paper in papers {
             changes.push(put_edge("WROTE", *author, *paper, 1.0));
@@ -99,22 +100,6 @@ fn changes(data: &PairData) -> Vec<Change> {
     }
     changes.extend(together.iter().map(|((a, b), count)| put_edge("WROTE_WITH", *a, *b, count.sqrt())));
     changes
-}
-
-fn key(id: u32) -> Key {
-    Key::from(id.to_string())
-}
-
-fn put_node<const N: usize>(kind: &str, id: u32, numbers: [(&str, f64); N]) -> Change {
-    let attributes = numbers.map(|(name, number)| (name.to_string(), Value::Number(number)));
-    let record = NodeRecord { attributes: attributes.into_iter().collect(), ..NodeRecord::default() };
-    Change::PutNode { kind: kind.to_string(), key: key(id), record }
-}
-
-fn put_edge(relation: &str, source: u32, target: u32, weight: f32) -> Change {
-    let edge =
-        EdgeKey { relation: relation.to_string(), source: key(source), target: key(target), origin: None };
-    Change::PutEdge { edge, record: EdgeRecord { weight, ..EdgeRecord::default() } }
 }
 
 /// `ln(papers / papers with the term)`.

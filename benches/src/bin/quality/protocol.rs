@@ -7,7 +7,10 @@ use affinity_core::evaluation::{BootstrapParams, Interval, mean_interval, ndcg_a
 use affinity_core::{Engine, Key, Query, QueryError, Scratch, Timestamp, Unobserved};
 use rayon::prelude::*;
 
+use crate::changes::key;
 use crate::progress::Progress;
+use crate::read::Lists;
+use crate::seeded::mix;
 
 /// Queries timed one after the other, on one thread.
 const TIMED_QUERIES: usize = 1_000;
@@ -17,6 +20,19 @@ const TIMED_QUERIES: usize = 1_000;
 pub(crate) struct Judged {
     pub(crate) source: Key,
     pub(crate) wanted: HashSet<Key>,
+}
+
+/// Users with something to find, at most `count_max` by a draw.
+pub(crate) fn judged(wanted: &Lists, count_max: usize) -> Vec<Judged> {
+    let mut users: Vec<&u32> =
+        wanted.iter().filter(|(_, items)| !items.is_empty()).map(|(user, _)| user).collect();
+    if users.len() > count_max {
+        users.sort_by_key(|user| mix(u64::from(**user)));
+        users.truncate(count_max);
+    }
+    let judged =
+        |user: &u32| Judged { source: key(*user), wanted: wanted[user].iter().copied().map(key).collect() };
+    users.into_iter().map(judged).collect()
 }
 
 /// Which rankings are asked for.

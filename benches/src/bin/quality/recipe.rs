@@ -75,6 +75,6 @@ impl Recipe {
 }
 
 /// To a multiple of the unit, so that weights which sum to 1 do not exceed it.
-pub(crate) fn rounded_down(weight: f64) -> f64 {
+fn rounded_down(weight: f64) -> f64 {
     (weight / WEIGHT_UNIT).floor() * WEIGHT_UNIT
 }

@@ -5,23 +5,33 @@
 
 use std::collections::BTreeMap;
 
+use crate::mixes::Mix;
 use crate::protocol::count;
 use crate::read::Lists;
 use crate::seeded::mix;
 
-/// Shares of the signals `ease`, `steps`, `even_steps`, `smooth` and `friends`, in multiples of raw over scale.
-pub(super) const MIXES: [(&str, [f64; 5]); 8] = [
-    ("ease", [1.0, 0.0, 0.0, 0.0, 0.0]),
-    ("ease and steps", [0.4, 0.6, 0.0, 0.0, 0.0]),
-    ("ease and both kinds of steps", [0.41, 0.38, 0.21, 0.0, 0.0]),
-    ("ease and smooth", [0.28, 0.0, 0.0, 0.72, 0.0]),
-    ("ease, even steps and smooth", [0.4, 0.0, 0.2, 0.4, 0.0]),
-    ("ease, even steps, less smooth", [0.4, 0.0, 0.3, 0.3, 0.0]),
-    ("ease, even steps, smooth and friends", [0.36, 0.0, 0.18, 0.36, 0.1]),
-    ("ease, even steps, less smooth, friends", [0.36, 0.0, 0.27, 0.27, 0.1]),
+pub(super) const MIXES: [Mix; 8] = [
+    of("ease", &[("ease", 1.0)]),
+    of("ease and steps", &[("ease", 0.4), ("steps", 0.6)]),
+    of("ease and both kinds of steps", &[("ease", 0.41), ("steps", 0.38), ("even_steps", 0.21)]),
+    of("ease and smooth", &[("ease", 0.28), ("smooth", 0.72)]),
+    of("ease, even steps and smooth", &[("ease", 0.4), ("even_steps", 0.2), ("smooth", 0.4)]),
+    of("ease, even steps, less smooth", &[("ease", 0.4), ("even_steps", 0.3), ("smooth", 0.3)]),
+    of(
+        "ease, even steps, smooth and friends",
+        &[("ease", 0.36), ("even_steps", 0.18), ("smooth", 0.36), (FRIENDS, 0.1)],
+    ),
+    of(
+        "ease, even steps, less smooth, friends",
+        &[("ease", 0.36), ("even_steps", 0.27), ("smooth", 0.27), (FRIENDS, 0.1)],
+    ),
 ];
-/// As in [`MIXES`].
-pub(super) const SIGNALS: [&str; 5] = ["ease", "steps", "even_steps", "smooth", "friends"];
+/// The signal that needs a trust.txt.
+pub(super) const FRIENDS: &str = "friends";
+
+const fn of(name: &'static str, shares: &'static [(&'static str, f64)]) -> Mix {
+    Mix { name, shares }
+}
 
 /// The share of a user's items that is hidden.
 const SHARE: f64 = 0.2;

@@ -1,0 +1,165 @@
+//! How near a query is to nodes, many at a time.
+
+use std::sync::Arc;
+
+use crate::vector::codes::CodeTable;
+use crate::vector::kernels::{ByteQuery, Kernel};
+use crate::vector::metric::Metric;
+use crate::vector::page::{PAGE_SLOTS, VectorPage};
+
+/// The most rows compared in one go: as many as a list of level 0 has at most.
+pub(super) const ROWS_MAX: usize = 64;
+
+/// How near one query is to nodes.
+pub(in crate::vector) trait Measure: Sync {
+    /// What is compared with the query for one node.
+    type Row<'a>: Copy
+    where
+        Self: 'a;
+
+    /// Stands for no row.
+    fn blank(&self) -> Self::Row<'_>;
+
+    /// The row of a node; `None` when it has none.
+    fn row(&self, node: u32) -> Option<Self::Row<'_>>;
+
+    /// The closeness of each row, larger is nearer: at most [`ROWS_MAX`] rows.
+    fn closeness(&self, rows: &[Self::Row<'_>], out: &mut [f32; ROWS_MAX]);
+}
+
+/// Vectors as they are.
+#[derive(Clone, Copy)]
+pub(in crate::vector) struct ExactRows<'a> {
+    pub(in crate::vector) pages: &'a [Option<Arc<VectorPage>>],
+    pub(in crate::vector) kernel: Kernel,
+    pub(in crate::vector) metric: Metric,
+    pub(in crate::vector) query: &'a [f32],
+}
+
+impl<'a> ExactRows<'a> {
+    /// The same vectors, compared with that of `node`; `None` when it has none.
+    pub(super) fn from_node(self, node: u32) -> Option<Self> {
+        Some(Self { query: row(self.pages, node)?, ..self })
+    }
+
+    /// How near two rows are to each other.
+    // hot
+    #[inline]
+    pub(super) fn between(&self, left: &[f32], right: &[f32]) -> f32 {
+        match self.metric {
+            Metric::Cosine | Metric::Dot => self.kernel.dot(left, right),
+            Metric::L2 => -self.kernel.squared_distance(left, right),
+        }
+    }
+
+    pub(super) fn stored(&self, node: u32) -> Option<&'a [f32]> {
+        row(self.pages, node)
+    }
+}
+
+#[inline]
+fn row(pages: &[Option<Arc<VectorPage>>], node: u32) -> Option<&[f32]> {
+    let (page, slot) = (node as usize / PAGE_SLOTS, node as usize % PAGE_SLOTS);
+    pages.get(page)?.as_ref()?.row(slot)
+}
+
+impl Measure for ExactRows<'_> {
+    type Row<'r>
+        = &'r [f32]
+    where
+        Self: 'r;
+
+    fn blank(&self) -> &[f32] {
+        &[]
+    }
+
+    #[inline]
+    fn row(&self, node: u32) -> Option<&[f32]> {
+        row(self.pages, node)
+    }
+
+    // hot
+    #[inline]
+    fn closeness(&self, rows: &[&[f32]], out: &mut [f32; ROWS_MAX]) {
+        match self.metric {
+            Metric::Cosine | Metric::Dot => self.kernel.dot_each(self.query, rows, out),
+            Metric::L2 => {
+                self.kernel.squared_distance_each(self.query, rows, out);
+                out.iter_mut().for_each(|distance| *distance = -*distance);
+            }
+        }
+    }
+}
+
+/// Vectors as bytes.
+pub(in crate::vector) struct ByteRows<'a> {
+    pub(in crate::vector) table: &'a CodeTable,
+    pub(in crate::vector) kernel: Kernel,
+    pub(in crate::vector) query: &'a ByteQuery,
+    pub(in crate::vector) scale: f32,
+    pub(in crate::vector) dimension: usize,
+}
+
+impl Measure for ByteRows<'_> {
+    type Row<'r>
+        = (&'r [u8], f32)
+    where
+        Self: 'r;
+
+    fn blank(&self) -> (&[u8], f32) {
+        (&[], 0.0)
+    }
+
+    #[inline]
+    fn row(&self, node: u32) -> Option<(&[u8], f32)> {
+        let (page, slot) = self.table.page(node)?;
+        page.bytes(slot, self.dimension)
+    }
+
+    // hot
+    #[inline]
+    #[expect(clippy::cast_precision_loss, reason = "codes are an estimate")]
+    fn closeness(&self, rows: &[(&[u8], f32)], out: &mut [f32; ROWS_MAX]) {
+        let mut bytes: [&[u8]; ROWS_MAX] = [&[]; ROWS_MAX];
+        let mut products = [0; ROWS_MAX];
+        bytes.iter_mut().zip(rows).for_each(|(bytes, row)| *bytes = row.0);
+        self.kernel.dot_bytes_each(self.query, &bytes[..rows.len()], &mut products);
+        for ((out, product), (_, scale)) in out.iter_mut().zip(products).zip(rows) {
+            *out = product as f32 * scale * self.scale;
+        }
+    }
+}
+
+/// Vectors as bits.
+pub(in crate::vector) struct BitRows<'a> {
+    pub(in crate::vector) table: &'a CodeTable,
+    pub(in crate::vector) kernel: Kernel,
+    pub(in crate::vector) query: &'a [u64],
+    pub(in crate::vector) dimension: usize,
+}
+
+impl Measure for BitRows<'_> {
+    type Row<'r>
+        = &'r [u64]
+    where
+        Self: 'r;
+
+    fn blank(&self) -> &[u64] {
+        &[]
+    }
+
+    #[inline]
+    fn row(&self, node: u32) -> Option<&[u64]> {
+        let (page, slot) = self.table.page(node)?;
+        page.words(slot, self.dimension)
+    }
+
+    // hot
+    #[inline]
+    #[expect(clippy::cast_precision_loss, reason = "at most 65,536 bits differ")]
+    fn closeness(&self, rows: &[&[u64]], out: &mut [f32; ROWS_MAX]) {
+        let mut differing = [0; ROWS_MAX];
+        self.kernel.differing_bits_each(self.query, rows, &mut differing);
+        out.iter_mut().zip(differing).for_each(|(out, count)| *out = -(count as f32));
+    }
+}

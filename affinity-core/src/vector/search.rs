@@ -1,0 +1,171 @@
+//! Nearest neighbors by whichever way is quicker: every allowed vector, or a walk over links.
+
+use super::codes::{Codes, bit_query, byte_query};
+use super::hnsw::{BitRows, ByteRows, Hnsw, Measure, SearchScratch};
+use super::nearest::{Neighbor, best_first};
+use super::page::PAGE_SLOTS;
+use super::scan::{Scan, ScanCancelled};
+use super::space::Space;
+
+/// Nodes asked whether they are allowed, to estimate how many are.
+const SAMPLE_COUNT: usize = 256;
+/// The cost of one entry of the beam, in vectors that a scan compares. It leads to some 15 comparisons (counted on
+/// 50,000 vectors in clusters), and one of them in memory in no order takes about two and a half in a row.
+const COMPARED_PER_WIDTH: usize = 40;
+/// Asking a scan's filter about so many nodes costs as much as one comparison.
+const ASKED_PER_COMPARED: usize = 20;
+
+/// Vectors compared again per neighbor asked for, and besides, when bytes led the way.
+const RESCORED_BYTES: usize = 2;
+const RESCORED_MORE: usize = 16;
+
+/// How a search was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Searched {
+    /// Vectors compared.
+    pub compared: usize,
+    /// Whether links decided what was looked at, so that some of the nearest may be missing.
+    pub is_approximate: bool,
+}
+
+/// The width of the beam for which nineteen in twenty of the `limit` nearest are found, or more, on data in clusters.
+#[must_use]
+pub fn beam_width(limit: usize) -> usize {
+    limit.saturating_add((limit / 2).max(96))
+}
+
+impl Space {
+    /// As [`Space::scan`], by way of the index where there is one and it is quicker.
+    ///
+    /// The index keeps the `width` nearest nodes of its walk, more where filters allow only part of them; see
+    /// [`beam_width`]. How many are allowed is estimated by asking 256 nodes spread over the space; when few are, or the
+    /// walk meets fewer allowed ones than asked for, every allowed vector is compared, and the answer is exact.
+    ///
+    /// # Errors
+    /// [`ScanCancelled`] when `cancelled` returned true; `found` is empty then.
+    ///
+    /// # Panics
+    /// If the query was prepared by a space of another dimension.
+    // hot
+    pub fn nearest(
+        &self,
+        mut scan: Scan<'_>,
+        width: usize,
+        scratch: &mut SearchScratch,
+        found: &mut Vec<Neighbor>,
+    ) -> Result<Searched, ScanCancelled> {
+        found.clear();
+        let exactly = |compared: Result<usize, _>| {
+            compared.map(|compared| Searched { compared, is_approximate: false })
+        };
+        let Some(index) = self.index() else { return exactly(self.scan(scan, found)) };
+        let share = self.share_allowed(&mut scan);
+        let width = widened(width.max(scan.limit), share);
+        let scan_cost = self.count() / ASKED_PER_COMPARED + portion(self.count(), share);
+        if width.saturating_mul(COMPARED_PER_WIDTH) >= scan_cost {
+            return exactly(self.scan(scan, found));
+        }
+        let candidates_max = self.walk(index, &scan, width, scratch)?;
+        for entry in scratch.entries() {
+            let node = entry.node() as usize;
+            if found.len() == candidates_max {
+                break;
+            }
+            if self.is_allowed(node, &mut scan) {
+                found.push(Neighbor { node, similarity: entry.closeness });
+            }
+        }
+        if found.len() < scan.limit {
+            return exactly(self.scan(scan, found));
+        }
+        self.complete(found, &scan);
+        found.truncate(scan.limit);
+        Ok(Searched { compared: scratch.compared(), is_approximate: true })
+    }
+
+    /// Fills the scratch with the nearest by codes, or by vectors where there are none, and returns how many allowed
+    /// ones are to be looked at: by codes it takes more than asked for to have all of the nearest among them.
+    fn walk(
+        &self,
+        index: &Hnsw,
+        scan: &Scan<'_>,
+        width: usize,
+        scratch: &mut SearchScratch,
+    ) -> Result<usize, ScanCancelled> {
+        let (components, kernel, dimension) =
+            (scan.query.components(), self.kernel(), self.params().dimension);
+        let mut search = Search { index, width, scan, scratch };
+        let Some(table) = self.codes() else { return search.by(&self.rows(components), scan.limit) };
+        match (table.codes, byte_query(components)) {
+            (Codes::U8, Some((query, scale))) => {
+                let rows = ByteRows { table, kernel, query: &query, scale, dimension };
+                search.by(&rows, scan.limit.saturating_mul(RESCORED_BYTES).saturating_add(RESCORED_MORE))
+            }
+            (Codes::Binary, _) => {
+                let query = bit_query(components);
+                search.by(&BitRows { table, kernel, query: &query, dimension }, usize::MAX)
+            }
+            _ => search.by(&self.rows(components), scan.limit),
+        }
+    }
+
+    /// Compares what was found as it is, unless the walk did, and sorts it, best first.
+    // hot
+    fn complete(&self, found: &mut [Neighbor], scan: &Scan<'_>) {
+        for neighbor in found.iter_mut() {
+            neighbor.similarity = match self.codes() {
+                Some(_) => self.similarity(scan.query, neighbor.node).unwrap_or(f32::NEG_INFINITY),
+                None => self.metric().similarity(neighbor.similarity),
+            };
+        }
+        found.sort_unstable_by(|left, right| best_first(left, right, scan.by_key));
+    }
+
+    /// How many of [`SAMPLE_COUNT`] nodes, spread over the space, are allowed and visible.
+    // hot
+    fn share_allowed(&self, scan: &mut Scan<'_>) -> usize {
+        let mut allowed = 0;
+        for place in 0..SAMPLE_COUNT {
+            let page_idx = place * self.pages().len() / SAMPLE_COUNT;
+            let Some(Some(page)) = self.pages().get(page_idx) else { continue };
+            // From another slot each time: nodes that came together are often alike.
+            let above = page.present() & (u64::MAX << (place * 29 % PAGE_SLOTS));
+            let from = if above == 0 { page.present() } else { above };
+            let slot = from.trailing_zeros() as usize;
+            allowed += usize::from(self.is_allowed(page_idx * PAGE_SLOTS + slot, scan));
+        }
+        allowed
+    }
+
+    // hot
+    fn is_allowed(&self, node: usize, scan: &mut Scan<'_>) -> bool {
+        let (page_idx, bit) = (node / PAGE_SLOTS, 1 << (node % PAGE_SLOTS));
+        let Some(Some(page)) = self.pages().get(page_idx) else { return false };
+        page.present() & bit != 0 && page.readable((scan.allowed)(page_idx, bit), scan.visible) & bit != 0
+    }
+}
+
+/// A walk that is about to begin.
+struct Search<'a, 's> {
+    index: &'a Hnsw,
+    width: usize,
+    scan: &'a Scan<'s>,
+    scratch: &'a mut SearchScratch,
+}
+
+impl Search<'_, '_> {
+    fn by(&mut self, rows: &impl Measure, candidates_max: usize) -> Result<usize, ScanCancelled> {
+        self.index.search(rows, self.width, self.scan.by_key, self.scan.cancelled, self.scratch)?;
+        Ok(candidates_max)
+    }
+}
+
+/// A beam with as many allowed nodes as one of `width` where all are; nothing is wide enough where none is.
+fn widened(width: usize, share: usize) -> usize {
+    width.saturating_mul(SAMPLE_COUNT).checked_div(share).unwrap_or(usize::MAX)
+}
+
+/// The part of `count` that a share of the sample stands for.
+fn portion(count: usize, share: usize) -> usize {
+    count / SAMPLE_COUNT * share
+}
