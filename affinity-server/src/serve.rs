@@ -171,8 +171,7 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
         () = stop.received() => return Ok(()),
         migrated = database.migrate() => migrated?,
     };
-    let configured = config.auth.secret.as_ref();
-    let secret = require_admission(database.pool(), config.addr, &config.data_dir, configured).await?;
+    let secret = require_admission(database.pool(), config).await?;
     let listener = TcpListener::bind(config.addr)
         .await
         .map_err(|source| ServeError::Bind { addr: config.addr, source })?;
@@ -190,6 +189,7 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     let authority = Arc::new(authority(config, database, addr, secret).await?);
     let mailer = Mailer::new(config.auth.mail.clone()).map_err(|source| ServeError::Mail { source })?;
     let mail = tokio::spawn(auth::deliver(database.pool().clone(), mailer));
+    let upkeep = tokio::spawn(auth::forget_expired(database.pool().clone()));
     introduce(addr, &matching, &authority).await;
     let settings =
         RestSettings { role_prefix: config.database.role_prefix.clone(), ..RestSettings::standard() };
@@ -200,6 +200,7 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
         .await
         .map_err(|source| ServeError::System { source });
     mail.abort();
+    upkeep.abort();
     for hosted in Arc::into_inner(matching).map(Matching::into_platforms).into_iter().flatten() {
         hosted.1.stop().await;
     }
@@ -234,7 +235,7 @@ async fn authority(
         secret,
         keys: keys.map_err(|source| ServeError::Keys { source })?,
         audience: config.auth.audience.clone(),
-        is_loopback: addr.ip().is_loopback(),
+        reach: config.auth.reach,
         public_url: config.auth.public_url.as_ref().map_or_else(|| format!("http://{addr}"), Url::to_string),
         trusted_origins: config.auth.cors_origins.clone(),
         proxies: config.auth.proxies.clone(),

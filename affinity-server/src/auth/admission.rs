@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io::Read;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
+use reqwest::Url;
 use serde_json::{Map, Value};
 use sqlx::PgPool;
 
@@ -15,6 +16,29 @@ use super::token::{Token, TokenKind};
 use crate::catalog::{AccountStatements, account_sql};
 use crate::config::Config;
 use crate::database::Database;
+
+/// Who can reach the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Whoever is on this machine.
+    ThisMachine,
+    /// Others too.
+    Others,
+}
+
+impl Reach {
+    /// Others reach an address that is not loopback, and a loopback address behind a proxy, or which people know by
+    /// a public name.
+    #[must_use]
+    pub fn of(addr: SocketAddr, public_url: Option<&Url>, proxies: &[IpAddr]) -> Self {
+        let is_local = |url: &Url| {
+            let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+            host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        };
+        let is_private = addr.ip().is_loopback() && proxies.is_empty() && public_url.is_none_or(is_local);
+        if is_private { Self::ThisMachine } else { Self::Others }
+    }
+}
 
 /// What `init-admin` was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +93,7 @@ impl fmt::Display for AdmissionError {
         match self {
             Self::Unprotected { addr, missing, data_dir } => write!(
                 f,
-                "{addr} can be reached from other machines, and the server has no {missing}; to make both, run: \
+                "others can reach {addr}, and the server has no {missing}; to make both, run: \
                  affinity-server init-admin PLATFORM --email YOU@EXAMPLE.ORG --data-dir '{}'",
                 data_dir.display()
             ),
@@ -105,22 +129,18 @@ impl From<SecretError> for AdmissionError {
     }
 }
 
-/// The server's secret, once it is known that it may listen on `addr`: on a loopback address always, where a secret
-/// is made when there is none; else when there are a secret and an administrator.
+/// The server's secret, once it is known that it may listen where it is told to: where only this machine reaches it
+/// always, and a secret is made when there is none; else when there are a secret and an administrator.
 ///
 /// # Errors
 /// [`AdmissionError`] that says what is missing and how to make it.
-pub async fn require_admission(
-    pool: &PgPool,
-    addr: SocketAddr,
-    data_dir: &Path,
-    configured: Option<&ServerSecret>,
-) -> Result<ServerSecret, AdmissionError> {
-    let known = match configured {
+pub async fn require_admission(pool: &PgPool, config: &Config) -> Result<ServerSecret, AdmissionError> {
+    let (addr, data_dir) = (config.addr, &config.data_dir);
+    let known = match &config.auth.secret {
         Some(secret) => Some(secret.clone()),
         None => ServerSecret::load(data_dir)?,
     };
-    if addr.ip().is_loopback() {
+    if config.auth.reach == Reach::ThisMachine {
         return match known {
             Some(secret) => Ok(secret),
             None => Ok(ServerSecret::load_or_make(data_dir)?),
@@ -128,7 +148,7 @@ pub async fn require_admission(
     }
     let has_operator: bool =
         sqlx::query_scalar("SELECT EXISTS (SELECT FROM affinity.operators)").fetch_one(pool).await?;
-    let unprotected = |missing| AdmissionError::Unprotected { addr, missing, data_dir: data_dir.into() };
+    let unprotected = |missing| AdmissionError::Unprotected { addr, missing, data_dir: data_dir.clone() };
     match known {
         Some(secret) if has_operator => Ok(secret),
         Some(_) => Err(unprotected("administrator")),
@@ -217,4 +237,30 @@ async fn make_administrator(
     .await?;
     tx.commit().await?;
     Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::Reach;
+
+    #[test]
+    fn others_reach_what_is_not_loopback_or_has_a_public_name_or_a_proxy() {
+        let of = |addr: &str, url: &str, proxies: &[&str]| {
+            let proxies: Vec<_> = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+            Reach::of(addr.parse().unwrap(), url.parse().ok().as_ref(), &proxies)
+        };
+        for url in ["", "http://localhost:8080", "http://[::1]:8080"] {
+            assert_eq!(of("127.0.0.1:8080", url, &[]), Reach::ThisMachine, "{url}");
+        }
+        assert_eq!(of("[::1]:8080", "", &[]), Reach::ThisMachine);
+        for (addr, url, proxies) in [
+            ("0.0.0.0:8080", "", [].as_slice()),
+            ("192.168.1.5:8080", "http://localhost", &[]),
+            ("127.0.0.1:8080", "https://match.example.org", &[]),
+            ("127.0.0.1:8080", "", &["127.0.0.1"]),
+        ] {
+            assert_eq!(of(addr, url, proxies), Reach::Others, "{addr} {url} {proxies:?}");
+        }
+    }
 }

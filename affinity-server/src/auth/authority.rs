@@ -9,6 +9,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::accounts::{Account, KeyRow, SessionRow};
+use super::admission::Reach;
 use super::caller::{Caller, RolePrefix, Standing};
 use super::jwt::JwtVerifier;
 use super::key_set::KeySet;
@@ -58,8 +59,8 @@ pub struct AuthoritySettings {
     pub keys: Option<KeySet>,
     /// The audience that tokens must name, if they name one.
     pub audience: Option<String>,
-    /// Whether only this machine can reach the server.
-    pub is_loopback: bool,
+    /// Who can reach the server.
+    pub reach: Reach,
     /// Where people reach the server, for links in mail.
     pub public_url: String,
     /// Origins of other sites whose pages may use the server.
@@ -163,7 +164,10 @@ impl Authority {
         let mut platforms = BTreeMap::new();
         for (name, has_demo_data) in rows {
             let accounts = AccountStatements::prepare(&mut connection, &name).await?;
-            platforms.insert(name, Platform { accounts, is_open: has_demo_data && settings.is_loopback });
+            platforms.insert(
+                name,
+                Platform { accounts, is_open: has_demo_data && settings.reach == Reach::ThisMachine },
+            );
         }
         drop(connection);
         let providers = std::mem::take(&mut settings.providers).into_iter().map(Provider::new);
@@ -197,9 +201,14 @@ impl Authority {
         self.platforms.get(name)
     }
 
+    /// Whether browsers come by TLS, as everybody must who is not on this machine.
+    fn is_secure(&self) -> bool {
+        self.settings.reach == Reach::Others || self.settings.public_url.starts_with("https://")
+    }
+
     /// The cookie that holds a session of `platform`. Off loopback its name makes browsers insist on TLS.
     pub(super) fn cookie_name(&self, platform: &str) -> String {
-        let prefix = if self.settings.is_loopback { "" } else { "__Host-" };
+        let prefix = if self.is_secure() { "__Host-" } else { "" };
         format!("{prefix}affinity_{platform}")
     }
 
@@ -211,7 +220,7 @@ impl Authority {
 
     /// `Set-Cookie` that scripts cannot read, for so many seconds.
     pub(super) fn cookie_of(&self, name: &str, value: &str, seconds: f64) -> HeaderValue {
-        let secure = if self.settings.is_loopback { "" } else { "; Secure" };
+        let secure = if self.is_secure() { "; Secure" } else { "" };
         let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
         // Names of platforms and tokens are plain letters.
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))

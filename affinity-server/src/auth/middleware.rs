@@ -81,8 +81,8 @@ fn platform_of(request: &Request) -> &str {
     if parts.next().is_some_and(|first| PLATFORM_PATHS.contains(&first)) {
         return parts.next().unwrap_or_default();
     }
-    let pairs = request.uri().query().unwrap_or_default().split('&');
-    let chosen = pairs.filter_map(|pair| pair.strip_prefix("for=")).next();
+    let mut pairs = request.uri().query().unwrap_or_default().split('&');
+    let chosen = pairs.find_map(|pair| pair.strip_prefix("for="));
     chosen.and_then(|chosen| chosen.split(['/', '%']).next()).unwrap_or_default()
 }
 

@@ -23,10 +23,11 @@ mod middleware;
 mod mail;
 mod accounts;
 mod openid;
+mod upkeep;
 mod admission; // may the server start like this?
 
 pub use self::accounts::routes;
-pub use self::admission::{AdmissionError, InitAdminOptions, init_admin, require_admission};
+pub use self::admission::{AdmissionError, InitAdminOptions, Reach, init_admin, require_admission};
 pub use self::authority::{AnonymousRole, Authority, AuthorityError, AuthoritySettings, SharedAuthority};
 pub use self::caller::{Caller, RolePrefix, Standing};
 pub use self::headers::{cors, secure_headers};
@@ -42,4 +43,5 @@ pub use self::refusal::Refusal;
 pub use self::secret::{SECRET_LENGTH_MIN, SecretError, ServerSecret};
 pub use self::token::{NoRandomness, Token, TokenKind};
 pub use self::transaction::{Access, RequestSettings, begin_as};
+pub use self::upkeep::forget_expired;
 pub use self::visit::Visit;

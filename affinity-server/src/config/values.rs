@@ -11,7 +11,8 @@ use super::secret::Secret;
 use super::setting;
 use super::sources::Sources;
 use crate::auth::{
-    KeySetPlace, LimitSettings, MailSettings, ProviderSettings, RolePrefix, ServerSecret, read_providers,
+    KeySetPlace, LimitSettings, MailSettings, ProviderSettings, Reach, RolePrefix, ServerSecret,
+    read_providers,
 };
 use crate::catalog::PlatformSettings;
 
@@ -103,6 +104,8 @@ pub struct AuthConfig {
     pub keys: Option<KeySetPlace>,
     /// The audience that tokens must name, if they name one.
     pub audience: Option<String>,
+    /// Who can reach the server.
+    pub reach: Reach,
     /// Where people reach the server; without it the address that it listens on.
     pub public_url: Option<Url>,
     /// Sites whose pages may use the server.
@@ -180,7 +183,13 @@ impl Config {
         let addr = sources
             .read(&setting::ADDR, |text| text.parse().ok())?
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
-        let usual = if addr.ip().is_loopback() { LimitSettings::NONE } else { LimitSettings::STANDARD };
+        let public_url = sources.read(&setting::PUBLIC_URL, http_url)?;
+        let proxies = sources.read(&setting::PROXIES, addresses)?.unwrap_or_default();
+        let reach = Reach::of(addr, public_url.as_ref(), &proxies);
+        let usual = match reach {
+            Reach::ThisMachine => LimitSettings::NONE,
+            Reach::Others => LimitSettings::STANDARD,
+        };
         let named = |text: &str| (!text.trim().is_empty()).then(|| text.to_string());
         let limit = |setting| sources.read(setting, |text| whole(text, 0..=1_000_000_000));
         let auth = AuthConfig {
@@ -190,7 +199,8 @@ impl Config {
                 None => path(text).map(KeySetPlace::File),
             })?,
             audience: sources.read(&setting::JWT_AUDIENCE, named)?,
-            public_url: sources.read(&setting::PUBLIC_URL, http_url)?,
+            reach,
+            public_url,
             cors_origins: sources.read(&setting::CORS_ORIGINS, origins)?.unwrap_or_default(),
             providers: sources
                 .read(&setting::OPENID_PROVIDERS, |text| {
@@ -204,7 +214,7 @@ impl Config {
                     .unwrap_or_else(MailSettings::nobody),
                 folder: data_dir.join("outbox"),
             },
-            proxies: sources.read(&setting::PROXIES, addresses)?.unwrap_or_default(),
+            proxies,
             limits: LimitSettings {
                 member_per_hour: limit(&setting::MEMBER_LIMIT)?.unwrap_or(usual.member_per_hour),
                 address_per_hour: limit(&setting::ADDRESS_LIMIT)?.unwrap_or(usual.address_per_hour),

@@ -37,6 +37,11 @@ fn address_that_others_reach_needs_secret_and_administrator() {
 fn demo_on_this_machine_starts_as_it_is_and_says_that_it_is_open() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::try_start(command_with_demo(folder.path(), 50), folder.path()).unwrap();
+    let page = server.get("/openapi.json");
+    for header in ["x-content-type-options: nosniff", "x-frame-options: DENY", "referrer-policy: "] {
+        assert!(page.contains(header), "{header} in {}", &page[..page.len().min(600)]);
+    }
+    assert!(!page.contains("access-control-allow-origin"));
     let (_, log) = server.end(nix::sys::signal::Signal::SIGTERM);
     assert!(log.contains("teraffi holds demo data: whoever is on this machine may read and match"), "{log}");
 }

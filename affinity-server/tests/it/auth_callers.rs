@@ -1,6 +1,6 @@
 //! Who is asking, by what the request shows.
 
-use affinity_server::auth::{Token, TokenKind};
+use affinity_server::auth::{AuthoritySettings, Reach, Token, TokenKind};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -42,7 +42,7 @@ async fn demo_data_is_open_to_look_at_on_loopback_only() {
     check_standing(&open, "staff");
     assert_eq!(open.1["access"], "Read");
     check_standing(&here.who("bare2", &[]).await, "anonymous");
-    let reachable = affinity_server::auth::AuthoritySettings { is_loopback: false, ..settings() };
+    let reachable = AuthoritySettings { reach: Reach::Others, ..settings() };
     check_standing(&World::over(pool, reachable).await.who("teraffi", &[]).await, "anonymous");
 }
 
@@ -125,7 +125,7 @@ async fn key_is_its_owner_narrowed_until_revoked_or_expired() {
     let world = World::new("auth_key").await;
     let (member, token) = (world.member("m@example.org").await, Token::new(TokenKind::Key).unwrap());
     let insert = "INSERT INTO affinity.api_keys (platform, account_id, name, prefix, key_hash, permissions, requests_per_minute)
-        VALUES ('teraffi', $1, 'test', $2, $3, '{read:brands}', 10)";
+        VALUES ('teraffi', $1, 'test', $2, $3, '{read:who}', 10)";
     sqlx::query(insert)
         .bind(member)
         .bind(token.first_letters())
@@ -148,6 +148,12 @@ async fn key_is_its_owner_narrowed_until_revoked_or_expired() {
             (&json!(member.to_string()), &json!("Read"))
         );
     }
+    sqlx::query("UPDATE affinity.api_keys SET permissions = '{read:brands,match}'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let forbidden = world.who("teraffi", &[("authorization", &bearer)]).await;
+    check_refused(&forbidden, (403, "not_permitted", "this needs the permission read:who"));
     let used = "SELECT count(*) FROM affinity.api_keys WHERE last_used_at > now() - interval '1 minute'";
     assert_eq!(sqlx::query_scalar::<_, i64>(used).fetch_one(&world.pool).await.unwrap(), 1);
     for end in ["expires_at = now()", "expires_at = null, revoked_at = now()"] {

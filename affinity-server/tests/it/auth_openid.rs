@@ -160,8 +160,8 @@ async fn account(play: &Play, answer: &Answer) -> Value {
         "{}",
         answer.body
     );
-    let cookies = answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
-    let session = cookies.filter(|cookie| cookie.starts_with("affinity_teraffi=afs_")).next().unwrap();
+    let mut cookies = answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+    let session = cookies.find(|cookie| cookie.starts_with("affinity_teraffi=afs_")).unwrap();
     let cookie = session.split(';').next().unwrap();
     play.world.send("GET", "me", &[("cookie", cookie)], Value::Null).await.body["account"].clone()
 }
@@ -184,7 +184,7 @@ async fn newcomer_gets_an_account_and_comes_back_to_it() {
             &asked["code_challenge_method"],
             &asked["redirect_uri"]
         ],
-        ["affinity", "code", "S256", "https://people.example/auth/teraffi/openid/google/return"]
+        ["affinity", "code", "S256", "http://localhost:8080/auth/teraffi/openid/google/return"]
     );
     assert_eq!(asked["scope"], "openid email");
     let first = account(&play, &play.sign_in("anna@example.org").await).await;

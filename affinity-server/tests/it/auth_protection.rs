@@ -1,6 +1,6 @@
-//! Limits by address and member.
+//! Limits by address and member, cookies where others reach the server, and what every answer carries.
 
-use affinity_server::auth::{AuthoritySettings, LimitSettings};
+use affinity_server::auth::{AuthoritySettings, LimitSettings, Reach};
 use serde_json::json;
 
 use crate::auth_world::{PASSWORD, World, settings};
@@ -30,4 +30,17 @@ async fn address_and_member_are_limited_and_told_so() {
         statuses.push(world.send("POST", "login", &headers, guess.clone()).await.status);
     }
     assert_eq!(statuses, [401, 401, 401, 401, 401, 401, 429, 429]);
+}
+
+#[tokio::test]
+async fn cookie_insists_on_tls_where_others_reach_the_server() {
+    let world = World::with("secure_cookie", AuthoritySettings { reach: Reach::Others, ..settings() }).await;
+    world.signed_up("anna@example.org").await;
+    let body = json!({ "email": "anna@example.org", "password": PASSWORD, "cookie": true });
+    let begun = world.send("POST", "login", &[], body).await;
+    let cookie = begun.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-affinity_teraffi=afs_") && cookie.ends_with("; Secure"), "{cookie}");
+    let pair = cookie.split(';').next().unwrap();
+    let me = world.send("GET", "me", &[("cookie", pair)], serde_json::Value::Null).await;
+    assert_eq!(me.body["standing"], "member");
 }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use affinity_server::auth::{
-    AnonymousRole, Authority, AuthoritySettings, Caller, LimitSettings, RolePrefix, ServerSecret, Visit,
-    identify, routes,
+    AnonymousRole, Authority, AuthoritySettings, Caller, LimitSettings, Reach, RolePrefix, ServerSecret,
+    Visit, identify, routes,
 };
 use affinity_server::problem::{explain_errors, not_found};
 use axum::routing::any;
@@ -38,8 +38,8 @@ pub(crate) fn settings() -> AuthoritySettings {
         secret: ServerSecret::new(SECRET).unwrap(),
         keys: None,
         audience: None,
-        is_loopback: true,
-        public_url: "https://people.example".to_owned(),
+        reach: Reach::ThisMachine,
+        public_url: "http://localhost:8080".to_owned(),
         trusted_origins: Vec::new(),
         proxies: Vec::new(),
         limits: LimitSettings::NONE,

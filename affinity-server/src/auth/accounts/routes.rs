@@ -1,5 +1,7 @@
 //! The addresses of signing up and in, below `/auth/{platform}`.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequestParts, State};
 use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
 use axum::http::request::Parts;
@@ -62,6 +64,13 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
     }
 }
 
+/// Answers not before this time, so that how long it took does not tell whether there was a letter to write.
+const ANSWER_TIME: Duration = Duration::from_millis(250);
+
+async fn evenly<T>(work: impl Future<Output = T>) -> T {
+    tokio::join!(work, tokio::time::sleep(ANSWER_TIME)).0
+}
+
 type Asked = (State<SharedAuthority>, Extension<Visit>);
 
 async fn sign_up(
@@ -69,7 +78,7 @@ async fn sign_up(
     PathParts(platform): PathParts<String>,
     JsonBody(body): JsonBody<SignUpBody>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    Desk::of(&authority, &platform, &visit)?.sign_up(&body).await?;
+    evenly(Desk::of(&authority, &platform, &visit)?.sign_up(&body)).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "next": "open the link that was mailed to you" }))))
 }
 
@@ -97,7 +106,7 @@ fn begun_response(authority: &SharedAuthority, platform: &str, begun: &Begun, as
         token: (!as_cookie).then(|| begun.token.expose().to_owned()),
         session_id: begun.session,
         account_id: begun.account,
-        expires_in: std::time::Duration::from_secs_f64(SESSION_IDLE_SECONDS).as_secs(),
+        expires_in: Duration::from_secs_f64(SESSION_IDLE_SECONDS).as_secs(),
     };
     let mut response = ([(CACHE_CONTROL, "no-store")], Json(answer)).into_response();
     if as_cookie {
@@ -130,7 +139,7 @@ async fn forgot_password(
     PathParts(platform): PathParts<String>,
     JsonBody(body): JsonBody<AddressBody>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    Desk::of(&authority, &platform, &visit)?.forgot_password(&body.email).await?;
+    evenly(Desk::of(&authority, &platform, &visit)?.forgot_password(&body.email)).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "next": "open the link that was mailed to you" }))))
 }
 
