@@ -47,7 +47,7 @@ impl<'a> Ask<'a> {
         let known = parts.extensions.get::<Caller>().and_then(Caller::id).map(|id| id.to_string());
         let address = || parts.extensions.get::<Visit>()?.address.map(|address| address.to_string());
         let place = match known.or_else(address) {
-            Some(client) => Some(rest.enter(&client)?),
+            Some(client) => Some(rest.enter(&client).await?),
             None => None,
         };
         Ok(Self { _place: place, ..Self::new(rest, catalog, platform, parts).await? })

@@ -5,8 +5,8 @@ use super::answer::{Answer, Page};
 use super::ask::Ask;
 use super::etag::version_value;
 use super::execute::{Found, Work};
-use super::plan::Table;
-use super::request::{CountKind, Format, Query, Window};
+use super::plan::{Table, nearest};
+use super::request::{CountKind, Field, Format, PARAMETERS, Query, Window};
 use crate::auth::Access;
 use crate::catalog::{AnswerStatement, Rows, Shape};
 use crate::problem::Problem;
@@ -15,7 +15,7 @@ impl Ask<'_> {
     /// The rows of a table or view.
     pub(super) async fn read(&self, table: &str) -> Result<Response, Problem> {
         let format = self.format()?;
-        let query = self.query()?;
+        let query = self.query().map_err(|problem| self.misnamed(table).unwrap_or(problem))?;
         let planner = self.planner();
         let id = planner.find_table(table)?;
         let rows = planner.rows(planner.table(id), planner.source(id), &query)?;
@@ -27,6 +27,27 @@ impl Ask<'_> {
         let mut query = Query::parse(&self.pairs, &self.rest.settings().limits)?;
         self.apply_range(&mut query)?;
         Ok(query)
+    }
+
+    /// What is wrong with a query string that cannot be read, when it is a name: the first parameter that is neither
+    /// one of the grammar nor a column. Lenient callers hear what PostgREST says.
+    fn misnamed(&self, table: &str) -> Option<Problem> {
+        let planner = self.planner();
+        let table = planner.table(planner.find_table(table).ok().filter(|_| self.is_strict())?);
+        let is_known = |name: &str| {
+            let field = Field { name: name.to_owned(), path: Vec::new() };
+            PARAMETERS.contains(&name) || name.contains(['.', '-', '"']) || planner.value(table, &field).is_ok()
+        };
+        let name = self.pairs.iter().map(|(name, _)| name.as_str()).find(|name| !is_known(name))?;
+        let columns = planner.all_columns(table).map(|column| column.name.name());
+        let allowed: Vec<&str> = PARAMETERS.into_iter().chain(columns).collect();
+        let message = format!("\"{name}\" is neither a parameter nor a column of \"{}\"", table.name);
+        let problem = Problem::rest(StatusCode::BAD_REQUEST, "PGRST100", message);
+        let problem = match nearest(name, allowed.iter().copied()) {
+            Some(near) => problem.hint(format!("Perhaps you meant \"{near}\"")),
+            None => problem,
+        };
+        Some(problem.allowed(allowed))
     }
 
     pub(super) fn apply_range(&self, query: &mut Query) -> Result<(), Problem> {

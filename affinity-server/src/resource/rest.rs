@@ -35,7 +35,7 @@ impl Rest {
         Self(Arc::new(Parts {
             pool,
             catalog,
-            turnstile: Turnstile::new(settings.requests_at_once_max),
+            turnstile: Turnstile::new(settings.requests_at_once_max, settings.request_wait_max),
             settings,
             cursor_key,
             unreadable: UnreadableColumns::default(),
@@ -65,11 +65,14 @@ impl Rest {
     }
 
     /// A place for one more request of `client`.
-    pub(super) fn enter(&self, client: &str) -> Result<Place, Problem> {
-        self.0.turnstile.enter(client).ok_or_else(|| {
-            let max = self.0.settings.requests_at_once_max;
-            let message =
-                format!("more requests at once than requests_at_once_max, which is {max} for each client");
+    pub(super) async fn enter(&self, client: &str) -> Result<Place, Problem> {
+        self.0.turnstile.enter(client).await.ok_or_else(|| {
+            let (max, wait) = (self.0.settings.requests_at_once_max, self.0.settings.request_wait_max);
+            let message = format!(
+                "more requests at once than requests_at_once_max, which is {max} for each client, and none ended within \
+                 request_wait_max, {} ms",
+                wait.as_millis()
+            );
             Problem::rest(StatusCode::TOO_MANY_REQUESTS, "too_many_at_once", message).retry_after_seconds(1)
         })
     }

@@ -16,6 +16,8 @@ pub struct RestSettings {
     pub batch_operations_max: usize,
     /// Requests of one client that are answered at once.
     pub requests_at_once_max: usize,
+    /// How long one more waits for its turn.
+    pub request_wait_max: Duration,
     /// Time of one statement.
     pub statement_timeout: Duration,
     /// How often a transaction that lost against another is tried.
@@ -34,6 +36,7 @@ impl RestSettings {
             body_bytes_max: 10 << 20,
             batch_operations_max: 100,
             requests_at_once_max: 12,
+            request_wait_max: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(10),
             attempts_max: 3,
             role_prefix: RolePrefix::default(),

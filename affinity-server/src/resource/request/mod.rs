@@ -29,3 +29,4 @@ pub use self::error::RequestError;
 pub use self::limits::Limits;
 pub use self::media::BodyForm;
 pub use self::profile::profile;
+pub(super) use self::query::PARAMETERS;

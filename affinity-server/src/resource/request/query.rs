@@ -16,6 +16,10 @@ enum Rest<'f> {
 }
 
 /// What the last word of a key says.
+/// The parameters that mean the same for every table; all others are filters.
+pub(in crate::resource) const PARAMETERS: [&str; 9] =
+    ["select", "order", "limit", "offset", "and", "or", "columns", "on_conflict", "after"];
+
 #[derive(Clone, Copy, PartialEq)]
 enum Role {
     Select,
