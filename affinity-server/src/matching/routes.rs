@@ -44,7 +44,8 @@ async fn recommend(
     PathParts((platform, matcher, id)): PathParts<(String, String, String)>,
     QueryString(params): QueryString<MatchParams>,
 ) -> Result<Response, Problem> {
-    let Found { body, was_kept } = matching.recommend_kept(&asker, &platform, (&matcher, &id), params).await?;
+    let Found { body, was_kept } =
+        matching.recommend_kept(&asker, &platform, (&matcher, &id), params).await?;
     let kept = if was_kept { "hit" } else { "miss" };
     Ok(([(CONTENT_TYPE.as_str(), "application/json"), ("affinity-cache", kept)], body).into_response())
 }

@@ -36,7 +36,9 @@ impl Ask<'_> {
         let table = planner.table(planner.find_table(table).ok().filter(|_| self.is_strict())?);
         let is_known = |name: &str| {
             let field = Field { name: name.to_owned(), path: Vec::new() };
-            PARAMETERS.contains(&name) || name.contains(['.', '-', '"']) || planner.value(table, &field).is_ok()
+            PARAMETERS.contains(&name)
+                || name.contains(['.', '-', '"'])
+                || planner.value(table, &field).is_ok()
         };
         let name = self.pairs.iter().map(|(name, _)| name.as_str()).find(|name| !is_known(name))?;
         let columns = planner.all_columns(table).map(|column| column.name.name());

@@ -312,6 +312,7 @@ async fn unknown_names_are_refused_with_the_nearest() {
     let cases = [
         ("/client", 404, "PGRST205", "Perhaps you meant the table 'shop.clients'"),
         ("/clients?nmae=eq.1", 400, "42703", "clients.name"),
+        ("/clients?selct=id", 400, "PGRST100", "Perhaps you meant \\\"select\\\""),
         ("/clients?select=nme", 400, "42703", "column clients.nme does not exist"),
         (
             "/clients?select=project(id)",

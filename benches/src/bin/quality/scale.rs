@@ -22,7 +22,8 @@ pub(crate) fn run(node_count: u32) -> DatasetResult {
         let pick = |turn: u64| {
             let random = mix(u64::from(user) * ITEMS_OF_USER + turn);
             // One in five is popular, and of those the first are more popular than the last.
-            let popular = (random % 1_000) * (random / 1_000 % 1_000) * u64::from(item_count / 20) / 1_000_000;
+            let popular =
+                (random % 1_000) * (random / 1_000 % 1_000) * u64::from(item_count / 20) / 1_000_000;
             let own = u64::from(user) * 3 / 4 + random % 300;
             let item = if turn.is_multiple_of(5) { popular } else { own };
             u32::try_from(item % u64::from(item_count)).unwrap_or(0)
