@@ -129,7 +129,7 @@ impl ServerSecret {
         match draft.persist_noclobber(&path) {
             Ok(_) => Ok(Self(text)),
             Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
-                Self::load(data_dir)?.ok_or_else(|| SecretError::File { path, source: error.error })
+                Self::load(data_dir)?.ok_or(SecretError::File { path, source: error.error })
             }
             Err(error) => Err(file_error(error.error)),
         }

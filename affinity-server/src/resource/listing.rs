@@ -76,11 +76,11 @@ impl Ask<'_> {
                     !of.is_nullable && !of.is_secret && !self.unreadable().contains(&(id, *column))
                 })
         };
-        let primary = std::iter::once(&relation.primary_key).filter(|key| !key.is_empty());
+        let mut primary = std::iter::once(&relation.primary_key).filter(|key| !key.is_empty());
         let is_primary_fine =
             |key: &&Vec<ColumnId>| key.iter().all(|column| !self.unreadable().contains(&(id, *column)));
         let key =
-            primary.filter(is_primary_fine).next().or_else(|| relation.unique_keys.iter().find(is_fine))?;
+            primary.find(is_primary_fine).or_else(|| relation.unique_keys.iter().find(is_fine))?;
         let is_ordered = |name: &str| {
             rows.order.iter().any(|order| match &order.by {
                 OrderValue::Own(Value { base: Base::Column(column), path, .. }) => {

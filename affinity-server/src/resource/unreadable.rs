@@ -19,7 +19,10 @@ const WITHHELD: &str = "
 
 /// What each role may not read, asked once per role and catalog.
 #[derive(Debug, Default)]
-pub(super) struct UnreadableColumns(RwLock<HashMap<String, (Arc<Catalog>, Arc<Unreadable>)>>);
+pub(super) struct UnreadableColumns(RwLock<HashMap<String, Known>>);
+
+/// What was unreadable, and by which catalog.
+type Known = (Arc<Catalog>, Arc<Unreadable>);
 
 impl UnreadableColumns {
     /// Those of `role`; none for the server's own user.

@@ -173,7 +173,7 @@ pub(in crate::vector) fn nodes_of(pages: &[Option<Arc<VectorPage>>]) -> impl Ite
 fn level_of(key_hash: u64, links_max: u64) -> u8 {
     let mut drawn = Seeded::stream(LEVEL_SEED, &[key_hash]).next();
     let mut level = 0;
-    while drawn % links_max == 0 && level < LEVEL_MAX {
+    while drawn.is_multiple_of(links_max) && level < LEVEL_MAX {
         level += 1;
         drawn /= links_max;
     }

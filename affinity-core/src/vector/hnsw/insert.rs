@@ -100,7 +100,7 @@ fn neighbors<T: Fn(u32, u32) -> Ordering>(
 ) -> Vec<Link> {
     let mut found = Vec::new();
     let (Some(own), Some((entry, top)), Some(level)) =
-        (rows.from_node(node), index.entry, index.links.level(node))
+        (rows.measured_from(node), index.entry, index.links.level(node))
     else {
         return found;
     };
@@ -137,7 +137,7 @@ fn extended<T: Fn(u32, u32) -> Ordering>(
     if list.len() <= links.room(level) {
         return list;
     }
-    let Some(own) = rows.from_node(node) else { return known };
+    let Some(own) = rows.measured_from(node) else { return known };
     let mut candidates: Vec<Entry> = arrivals.iter().map(|link| link.to).collect();
     candidates.retain(|entry| !known.contains(&entry.node()));
     candidates.extend(measured(&own, &known));

@@ -38,7 +38,7 @@ pub(in crate::vector) struct ExactRows<'a> {
 
 impl<'a> ExactRows<'a> {
     /// The same vectors, compared with that of `node`; `None` when it has none.
-    pub(super) fn from_node(self, node: u32) -> Option<Self> {
+    pub(super) fn measured_from(self, node: u32) -> Option<Self> {
         Some(Self { query: row(self.pages, node)?, ..self })
     }
 

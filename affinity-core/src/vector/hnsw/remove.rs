@@ -34,7 +34,7 @@ pub(super) fn remove(
             for level in 0..levels {
                 around.extend(index.links.links(*node, level));
             }
-            if let (Some(own), Some((entry, top))) = (rows.from_node(*node), index.entry) {
+            if let (Some(own), Some((entry, top))) = (rows.measured_from(*node), index.entry) {
                 let walk = Walk { links: &index.links, measure: &own, ties: &ties, cancelled: &|| false };
                 scratch.beam.start(index.params.build_beam_width);
                 let nearest = walk.descend(entry, top, 1, scratch);
@@ -55,7 +55,7 @@ pub(super) fn remove(
         .map(|(level, node)| {
             let (lost, mut kept): (Vec<u32>, Vec<u32>) =
                 index.links.links(*node, *level).partition(|link| going.contains(link));
-            let Some(own) = rows.from_node(*node) else { return kept };
+            let Some(own) = rows.measured_from(*node) else { return kept };
             let mut others = BTreeSet::new();
             for link in lost.iter().flat_map(|lost| index.links.links(*lost, *level)) {
                 if link != *node && !going.contains(&link) && !kept.contains(&link) {

@@ -56,7 +56,7 @@ impl Desk<'_> {
     pub(super) async fn confirm(&self, signed_in: SignedIn, code: &str) -> Result<Vec<String>, Problem> {
         let mut tx = self.begin(Some(signed_in.account)).await?;
         let state = self.factor(&mut tx, signed_in.account).await?;
-        if !state.is_some_and(|(_, is_confirmed)| !is_confirmed) {
+        if state.is_none_or(|(_, is_confirmed)| is_confirmed) {
             let detail = "there is no second factor to confirm";
             return Err(Problem::new(StatusCode::CONFLICT, "nothing_to_confirm", detail));
         }

@@ -57,7 +57,6 @@ impl Statement {
     }
 
     /// Ready to run.
-    #[must_use]
     pub fn query(self) -> Query<'static, Postgres, PgArguments> {
         let query = sqlx::query(AssertSqlSafe(self.text));
         self.values.into_iter().fold(query, |query, bound| query.bind(bound.value))

@@ -82,6 +82,7 @@ impl Lines<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::csv_records;
 
     #[test]

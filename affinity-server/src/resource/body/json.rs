@@ -157,6 +157,7 @@ pub(super) fn escaped(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::{Body, BodyError};
 
     #[test]

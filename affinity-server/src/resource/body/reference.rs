@@ -55,6 +55,7 @@ pub(in crate::resource) fn resolve(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::{resolve, value_at};
 
     #[test]

@@ -244,8 +244,8 @@ fn has_count(table: Table<'_>) -> bool {
 
 /// The last key of the path, else the column.
 fn field_label(field: &Field) -> &str {
-    let keys = field.path.iter().filter(|step| !step.is_index);
-    keys.last().map_or(&field.name, |step| &step.key)
+    let mut keys = field.path.iter().filter(|step| !step.is_index);
+    keys.next_back().map_or(&field.name, |step| &step.key)
 }
 
 fn aggregate_name(aggregate: Aggregate) -> &'static str {
