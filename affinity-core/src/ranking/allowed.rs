@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::graph::{Cell, Condition, KindId, NO_CATEGORY_TERM, NodeId, Place, Test};
+use crate::graph::{Cell, Condition, NO_CATEGORY_TERM, NodeId, Place, Test};
 use crate::matcher::{Exclusion, ExclusionRule, ExclusionStep, Matcher};
 use crate::signals::Context;
 
@@ -43,11 +43,17 @@ pub(crate) struct Allowed<'a> {
     excluded: Vec<(&'a Exclusion, Excluded)>,
     ids: HashSet<NodeId>,
     within: Option<&'a HashSet<NodeId>>,
+    /// Whether the viewer may know of every node there is.
+    is_open: bool,
 }
 
 enum Excluded {
-    Nodes(HashSet<NodeId>),
-    Category { attribute: crate::graph::AttributeId, term: u32 },
+    /// Rising: candidate sources ask thousands of times, and hashing each node cost more than all else they did.
+    Nodes(Vec<NodeId>),
+    Category {
+        attribute: crate::graph::AttributeId,
+        term: u32,
+    },
 }
 
 impl<'a> Allowed<'a> {
@@ -68,6 +74,7 @@ impl<'a> Allowed<'a> {
             excluded: excluded.collect(),
             ids,
             within: None,
+            is_open: context.graph.nodes(context.to).is_open_to(context.sight),
             context,
         }
     }
@@ -90,7 +97,7 @@ impl<'a> Allowed<'a> {
     /// Whether the node may be a match.
     pub(crate) fn allows(&self, node: NodeId) -> bool {
         let is_within = self.within.is_none_or(|within| within.contains(&node));
-        is_within && self.is_visible(node) && self.dropped(node).is_none()
+        is_within && (self.is_open || self.is_visible(node)) && self.rejections(node).next().is_none()
     }
 
     /// The first reason why a visible node may not be a match.
@@ -115,7 +122,7 @@ impl<'a> Allowed<'a> {
             Place::Weight | Place::At => Cell::Absent,
         };
         let keeps_out = move |excluded: &Excluded| match excluded {
-            Excluded::Nodes(nodes) => nodes.contains(&node),
+            Excluded::Nodes(nodes) => nodes.binary_search(&node).is_ok(),
             Excluded::Category { attribute, term } => nodes.cell(node, *attribute) == Cell::Category(*term),
         };
         let filters =
@@ -157,38 +164,35 @@ fn excluded(context: &Context<'_>, exclusion: &Exclusion) -> Excluded {
     }
 }
 
-/// The nodes at the end of a walk: a set after each step, so at most every edge is looked at once per step.
-fn reached(context: &Context<'_>, steps: &[ExclusionStep]) -> HashSet<NodeId> {
-    let mut at: Option<(KindId, HashSet<NodeId>)> = None;
+/// The nodes at the end of a walk, rising: a set after each step, so at most every edge is looked at once per step.
+fn reached(context: &Context<'_>, steps: &[ExclusionStep]) -> Vec<NodeId> {
+    let mut at: Option<Vec<NodeId>> = None;
     for (position, step) in steps.iter().enumerate() {
         let hop = context.hop(step.relation, step.reversed, &step.conditions, false);
-        if let (Some(only), Some((_, nodes))) = (context.only, &at)
+        if let (Some(only), Some(nodes)) = (context.only, &at)
             && position + 1 == steps.len()
         {
             // Of a single node the last step is taken from its side: it has fewer neighbors than all of theirs.
             let mut is_reached = false;
             let back = context.hop(step.relation, !step.reversed, &step.conditions, false);
-            back.visit_targets(only.index(), |node| is_reached |= nodes.contains(&node));
+            back.visit_targets(only.index(), |node| is_reached |= nodes.binary_search(&node).is_ok());
             return is_reached.then_some(only).into_iter().collect();
         }
-        let next = match &at {
-            None => context
-                .source
-                .steps(step.relation, step.reversed, &hop)
-                .iter()
-                .map(|step| step.target)
-                .collect(),
-            Some((_, nodes)) => {
-                let mut next = HashSet::new();
-                for node in nodes {
-                    hop.visit(node.index(), &mut |step| {
-                        next.insert(step.target);
-                    });
-                }
-                next
+        let mut next: Vec<NodeId> = Vec::new();
+        match &at {
+            None => {
+                let steps = context.source.steps(step.relation, step.reversed, &hop);
+                next.extend(steps.iter().map(|step| step.target));
             }
-        };
-        at = Some((hop.to(), next));
+            Some(nodes) => {
+                for node in nodes {
+                    hop.visit(node.index(), &mut |step| next.push(step.target));
+                }
+            }
+        }
+        next.sort_unstable();
+        next.dedup();
+        at = Some(next);
     }
-    at.map(|(_, nodes)| nodes).unwrap_or_default()
+    at.unwrap_or_default()
 }

@@ -117,7 +117,8 @@ impl Accumulator {
     ) {
         for (first, sums) in self.blocks() {
             // A fold without an early end, which the compiler unrolls; most blocks of a long list have nothing.
-            if sums.iter().fold(0, |most, sum| (sum & mask).max(most)) < from {
+            let count = below.saturating_sub(from);
+            if !sums.iter().fold(false, |any, sum| any | ((sum & mask).wrapping_sub(from) < count)) {
                 continue;
             }
             for (offset, sum) in sums.iter().enumerate() {

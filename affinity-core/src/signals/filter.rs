@@ -279,7 +279,7 @@ impl Filter {
     }
 
     /// The source's items that the model knows, the strongest and newest when there are too many.
-    fn items(&self, context: &Context<'_>, bound: &BoundFilter) -> (Vec<Item>, bool) {
+    fn items<'q>(&self, context: &Context<'_>, bound: &'q BoundFilter) -> (Vec<Item<'q>>, bool) {
         let FilterRequest { relation, reversed, weighted, .. } = self.request;
         let hop = context.hop(relation, reversed, &[], false).merged();
         let weigh = |step: &Step| if weighted { f64::from(step.weight) } else { 1.0 };
@@ -302,6 +302,7 @@ impl Filter {
         let item = |(step, row): &(Step, u32)| Item {
             node: step.target,
             row: *row as usize,
+            says: bound.model.rows.row(*row as usize),
             units: item_units(weigh(step) * share),
         };
         (steps.iter().map(item).collect(), is_cut)
@@ -315,9 +316,11 @@ fn item_units(value: f64) -> i64 {
 }
 
 /// An item of the source.
-struct Item {
+struct Item<'q> {
     node: NodeId,
     row: usize,
+    /// What it says for other items: their rows, rising, and weights.
+    says: (&'q [u32], &'q [i32]),
     /// What it counts.
     units: i64,
 }
@@ -326,7 +329,7 @@ struct FilterReading<'q> {
     signal: &'q Filter,
     context: Context<'q>,
     bound: Option<&'q BoundFilter>,
-    items: Vec<Item>,
+    items: Vec<Item<'q>>,
     /// By row of the model, in units of 2^-34; sums may be negative.
     sums: Accumulator,
     /// The sum of the items' left factors.
@@ -342,7 +345,7 @@ impl Signal for Filter {
         let mut left = Digits::default();
         if let Some(bound) = bound {
             for item in &items {
-                let (targets, weights) = bound.model.rows.row(item.row);
+                let (targets, weights) = item.says;
                 sums.add_products(targets, weights, item.units);
             }
             if let Some(factors) = &bound.model.factors {
@@ -354,7 +357,7 @@ impl Signal for Filter {
 }
 
 /// The sum of the items' left factors; exact.
-fn left_sum(factors: &Factors, items: &[Item]) -> Vec<i64> {
+fn left_sum(factors: &Factors, items: &[Item<'_>]) -> Vec<i64> {
     let mut sums = vec![0; factors.width];
     // Items that count the same are summed first: without products, and in 32 bits, which 2^12 factors of 14 bits fit.
     for same in items.chunk_by(|one, next| one.units == next.units) {
@@ -371,26 +374,33 @@ fn left_sum(factors: &Factors, items: &[Item]) -> Vec<i64> {
     sums
 }
 
-/// `units * 2^-bits`, exact below 2^53 units.
+/// The unit of sums over rows.
+const SUM_UNIT: f64 = 1.0 / (1_u64 << SUM_BITS) as f64;
+
+/// A whole number as a double; exact, since scores stay far below 2^53 units.
 #[expect(clippy::cast_precision_loss, reason = "scores stay far below 2^53 units")]
-fn scaled(units: i64, bits: i32) -> f64 {
-    libm::ldexp(units as f64, -bits)
+fn whole(units: i64) -> f64 {
+    units as f64
 }
 
 /// The value of a sum over rows and of a product with the row's right factors: both exact, and so is their sum.
 fn value(factors: Option<&Factors>, row: usize, sum: i64, product: impl FnOnce(&[i16]) -> i64) -> f64 {
-    let linear = scaled(sum, SUM_BITS.cast_signed());
+    let linear = whole(sum) * SUM_UNIT;
     factors.map_or(linear, |factors| {
         let bits = ITEM_BITS.cast_signed() + factors.product_bits(row);
-        linear + scaled(product(factors.right(row)), bits)
+        linear + libm::ldexp(whole(product(factors.right(row))), -bits)
     })
 }
 
 impl FilterReading<'_> {
     /// What one item of the source says for the item of a row.
-    fn share(bound: &BoundFilter, item: &Item, row: u32) -> f64 {
-        let weight = bound.model.rows.weight(item.row, row).unwrap_or(0);
+    fn share(bound: &BoundFilter, item: &Item<'_>, row: u32) -> f64 {
+        let (targets, weights) = item.says;
+        let weight = targets.binary_search(&row).map_or(0, |place| weights[place]);
         let factors = bound.model.factors.as_ref();
+        if weight == 0 && factors.is_none() {
+            return 0.0;
+        }
         value(factors, row as usize, item.units * i64::from(weight), |right| {
             factors.map_or(0, |factors| item.units * factor_product(factors.left(item.row), right))
         })
@@ -427,11 +437,12 @@ impl Reading for FilterReading<'_> {
         let row = self.bound.and_then(|bound| Some((bound, bound.row(candidate)?)));
         let Some((bound, row)) = row else { return EvidenceList::default() };
         let shares = self.items.iter().map(|item| (item, Self::share(bound, item, row)));
-        let mut shares: Vec<(&Item, f64)> = shares.filter(|(_, share)| *share != 0.0).collect();
+        let mut shares: Vec<(&Item<'_>, f64)> = shares.filter(|(_, share)| *share != 0.0).collect();
         let left_out = shares.len().saturating_sub(limit);
         // Rows are in the order of keys.
-        let order =
-            |a: &(&Item, f64), b: &(&Item, f64)| b.1.abs().total_cmp(&a.1.abs()).then(a.0.row.cmp(&b.0.row));
+        let order = |a: &(&Item<'_>, f64), b: &(&Item<'_>, f64)| {
+            b.1.abs().total_cmp(&a.1.abs()).then(a.0.row.cmp(&b.0.row))
+        };
         if left_out > 0 {
             shares.select_nth_unstable_by(limit, order);
             shares.truncate(limit);

@@ -16,6 +16,7 @@ mod protocol;
 mod read;
 mod recipe;
 mod result;
+mod scale;
 mod scales;
 mod seeded;
 mod topk;
@@ -85,6 +86,12 @@ enum What {
         #[arg(required_unless_present = "smoke")]
         folder: Option<PathBuf>,
     },
+    /// What it costs to fit local EASE with 100 neighbors to a made-up graph with 8 edges a node.
+    Scale {
+        /// Users and items.
+        #[arg(long, default_value_t = 1_000_000)]
+        nodes: u32,
+    },
     /// Every folder below in one of these formats, as one table.
     All {
         /// The folder with the folders.
@@ -143,6 +150,7 @@ fn run(arguments: &Arguments) -> Result<(), QualityError> {
             let options = PaperOptions { model: model.clone() };
             (papers::run(&folder(given, "papers"), &options)?, None)
         }
+        What::Scale { nodes } => (vec![scale::run(*nodes)], None),
         What::Dates { folder: given } => (dates::run(&folder(given, "dates"))?, None),
         What::All { data, model, out } => (all::run(&folder(data, ""), model.as_deref())?, out.as_deref()),
     };
