@@ -79,8 +79,7 @@ impl Ask<'_> {
         let mut primary = std::iter::once(&relation.primary_key).filter(|key| !key.is_empty());
         let is_primary_fine =
             |key: &&Vec<ColumnId>| key.iter().all(|column| !self.unreadable().contains(&(id, *column)));
-        let key =
-            primary.find(is_primary_fine).or_else(|| relation.unique_keys.iter().find(is_fine))?;
+        let key = primary.find(is_primary_fine).or_else(|| relation.unique_keys.iter().find(is_fine))?;
         let is_ordered = |name: &str| {
             rows.order.iter().any(|order| match &order.by {
                 OrderValue::Own(Value { base: Base::Column(column), path, .. }) => {
