@@ -468,9 +468,9 @@ fn file_that_is_no_snapshot_or_of_another_version_says_so() {
     let error = saved.open_bytes(b"PK\x03\x04 something else").unwrap_err();
     assert!(matches!(error, SnapshotError::NotASnapshot { got } if got == b"PK\x03\x04 som"));
     let mut newer = bytes.clone();
-    newer[8] = 3;
+    newer[8] = 4;
     let error = saved.open_bytes(&newer).unwrap_err();
-    assert!(matches!(error, SnapshotError::UnsupportedVersion { expected: 2, got: 3 }));
+    assert!(matches!(error, SnapshotError::UnsupportedVersion { expected: 3, got: 4 }));
     for length in [bytes.len() - 1, bytes.len() / 2, HEADER_BYTES] {
         let error = saved.open_bytes(&bytes[..length]).unwrap_err();
         let SnapshotError::WrongLength { expected, got } = error else { panic!("{error:?}") };
