@@ -82,7 +82,7 @@ impl Database {
     /// Makes what the database lacks: roles, tables, rules. Returns how many migrations it applied.
     ///
     /// # Errors
-    /// As [`migrate`](super::migrate).
+    /// As [`migrate`].
     pub async fn migrate(&self) -> Result<usize, DatabaseError> {
         migrate(&self.pool, &self.role_prefix).await
     }
