@@ -186,6 +186,7 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     let settings = CatalogSettings { platforms: config.platforms.clone() };
     let catalog = CatalogHandle::start(database.pool().clone(), settings).await?;
     let matching = Arc::new(Matching::new(platforms, ScoringPool::new(&config.matching), embedder));
+    let cursor_secret = secret.derive("cursors");
     let authority = Arc::new(authority(config, database, addr, secret).await?);
     let mailer = Mailer::new(config.auth.mail.clone()).map_err(|source| ServeError::Mail { source })?;
     let mail = tokio::spawn(auth::deliver(database.pool().clone(), mailer));
@@ -193,7 +194,7 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     introduce(addr, &matching, &authority).await;
     let settings =
         RestSettings { role_prefix: config.database.role_prefix.clone(), ..RestSettings::standard() };
-    let rest = Rest::new(database.pool().clone(), catalog.clone(), settings);
+    let rest = Rest::sharing(cursor_secret, database.pool().clone(), catalog.clone(), settings);
     let service = router(Arc::clone(&matching), Some(Backend { authority, catalog, rest }), metrics);
     let served = axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move { stop.received().await })

@@ -15,6 +15,13 @@ impl CursorKey {
         Self(key)
     }
 
+    /// The key of every server that shares this secret.
+    pub(super) fn shared(secret: [u8; 32]) -> Self {
+        let mut key = [0; 64];
+        key[..32].copy_from_slice(&secret); // HMAC fills a short key up with zeros as well
+        Self(key)
+    }
+
     /// A cursor behind the row whose keys are `last`, for the one listing that `scope` describes.
     pub(super) fn sign(&self, scope: &str, last: &[Option<String>]) -> String {
         let body = serde_json::to_vec(last).unwrap_or_default(); // strings: it cannot fail
@@ -62,5 +69,13 @@ mod tests {
         assert_eq!(CursorKey::random().verify("films by year", &cursor), None);
         assert_eq!(key.verify("films by year", &cursor[1..]), None);
         assert_eq!(key.verify("films by year", "W10."), None);
+    }
+
+    #[test]
+    fn cursor_is_taken_by_servers_of_the_same_secret_alone() {
+        let last = [Some("a".to_owned()), None];
+        let cursor = CursorKey::shared([7; 32]).sign("scope", &last);
+        assert_eq!(CursorKey::shared([7; 32]).verify("scope", &cursor).as_deref(), Some(last.as_slice()));
+        assert_eq!(CursorKey::shared([8; 32]).verify("scope", &cursor), None);
     }
 }

@@ -28,10 +28,24 @@ struct Parts {
 }
 
 impl Rest {
-    /// Serves what `catalog` describes of the database behind `pool`.
+    /// Serves what `catalog` describes of the database behind `pool`; its cursors end with it.
     #[must_use]
     pub fn new(pool: PgPool, catalog: CatalogHandle, settings: RestSettings) -> Self {
-        let cursor_key = CursorKey::random();
+        Self::signing_with(CursorKey::random(), pool, catalog, settings)
+    }
+
+    /// As [`Self::new`], but every server that shares `secret` takes the cursors of the others.
+    #[must_use]
+    pub fn sharing(secret: [u8; 32], pool: PgPool, catalog: CatalogHandle, settings: RestSettings) -> Self {
+        Self::signing_with(CursorKey::shared(secret), pool, catalog, settings)
+    }
+
+    fn signing_with(
+        cursor_key: CursorKey,
+        pool: PgPool,
+        catalog: CatalogHandle,
+        settings: RestSettings,
+    ) -> Self {
         Self(Arc::new(Parts {
             pool,
             catalog,
