@@ -10,10 +10,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::auth::{
-    self, AdmissionError, AnonymousRole, Authority, AuthorityError, AuthoritySettings, KeySet, KeySetError,
-    MailError, Mailer, ServerSecret, require_admission,
+    self, AdmissionError, Authority, AuthorityError, AuthoritySettings, KeySet, KeySetError, MailError,
+    Mailer, ServerSecret, require_admission,
 };
-use crate::catalog::{CatalogError, CatalogHandle, CatalogSettings, PlatformSettings};
+use crate::catalog::{CatalogError, CatalogHandle, CatalogSettings};
 use crate::config::Config;
 use crate::database::{Database, DatabaseError};
 use crate::embedding::Embedder;
@@ -231,8 +231,9 @@ async fn authority(
     secret: ServerSecret,
 ) -> Result<Authority, ServeError> {
     let keys = config.auth.keys.as_ref().map(KeySet::open).transpose();
+    let prefix = &config.database.role_prefix;
     let settings = AuthoritySettings {
-        prefix: config.database.role_prefix.clone(),
+        prefix: prefix.clone(),
         secret,
         keys: keys.map_err(|source| ServeError::Keys { source })?,
         audience: config.auth.audience.clone(),
@@ -242,20 +243,15 @@ async fn authority(
         proxies: config.auth.proxies.clone(),
         limits: config.auth.limits,
         providers: config.auth.providers.clone(),
-        anonymous: config.platforms.iter().map(|(name, served)| (name.clone(), anonymous(served))).collect(),
+        anonymous: config
+            .platforms
+            .iter()
+            .map(|(name, served)| (name.clone(), prefix.role_of_nobody(served)))
+            .collect(),
     };
     Authority::start(database.pool().clone(), settings)
         .await
         .map_err(|source| ServeError::Authority { source })
-}
-
-/// As whom requests of a platform run that show nothing.
-fn anonymous(platform: &PlatformSettings) -> AnonymousRole {
-    match &platform.anonymous_role {
-        Some(role) => AnonymousRole::Named(role.clone()),
-        None if platform.allow_unguarded => AnonymousRole::Server,
-        None => AnonymousRole::Standard,
-    }
 }
 
 /// Says where the server is, what it holds, and what to try first.

@@ -36,18 +36,6 @@ pub(super) const SESSION_AGE_SECONDS_MAX: f64 = 30.0 * 86_400.0;
 /// A use moves a session's end by at least so many seconds, or not: not every request writes.
 const SESSION_STEP_SECONDS: f64 = 300.0;
 
-/// As whom a platform's requests run that show nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum AnonymousRole {
-    /// The server's own role for it.
-    #[default]
-    Standard,
-    /// A role of the operator's.
-    Named(String),
-    /// The server's own user: only where the operator serves tables without policies.
-    Server,
-}
-
 /// What the operator decided about who may come in.
 #[derive(Debug)]
 pub struct AuthoritySettings {
@@ -71,8 +59,9 @@ pub struct AuthoritySettings {
     pub limits: LimitSettings,
     /// By which people may sign in.
     pub providers: Vec<ProviderSettings>,
-    /// As whom anonymous requests run, where that is not the standard.
-    pub anonymous: BTreeMap<String, AnonymousRole>,
+    /// As which database role requests run that show nothing, by platform; `None`: as the server's own user. For those
+    /// that are not named, the server's role for them.
+    pub anonymous: BTreeMap<String, Option<String>>,
 }
 
 /// Why nobody can say who is asking.
@@ -265,12 +254,9 @@ impl Authority {
 
     /// Who has shown something that gives no rights, with its claims.
     fn anonymous(&self, platform: &str, claims: Map<String, Value>) -> Caller {
-        let role = match self.settings.anonymous.get(platform) {
-            None | Some(AnonymousRole::Standard) => Some(self.settings.prefix.role(Standing::Anonymous)),
-            Some(AnonymousRole::Named(role)) => Some(role.clone()),
-            Some(AnonymousRole::Server) => None,
-        };
-        caller(Standing::Anonymous, role, claims)
+        let standard = || Some(self.settings.prefix.role(Standing::Anonymous));
+        let role = self.settings.anonymous.get(platform).cloned().unwrap_or_else(standard);
+        Caller::new(Standing::Anonymous, role, claims)
     }
 
     /// Somebody of `standing` who is `account`.
@@ -278,7 +264,7 @@ impl Authority {
         let mut claims = Map::from_iter(facts.map(|(name, value)| (name.to_owned(), value)));
         claims.insert("sub".into(), account.id.to_string().into());
         claims.insert("email".into(), account.email.as_str().into());
-        caller(standing, Some(self.settings.prefix.role(standing)), claims)
+        Caller::new(standing, Some(self.settings.prefix.role(standing)), claims)
     }
 
     async fn by_session(
@@ -379,7 +365,7 @@ impl Authority {
         {
             return Ok(self.anonymous(platform, Map::new()));
         }
-        Ok(caller(standing, Some(role), claims))
+        Ok(Caller::new(standing, Some(role), claims))
     }
 
     /// Whether `account` may do anything; where a platform has no people, whoever signed the token knew.
@@ -393,14 +379,6 @@ impl Authority {
                 .is_some_and(|account| account.active)),
         }
     }
-}
-
-/// Claims always name the role that the database runs under.
-fn caller(standing: Standing, role: Option<String>, mut claims: Map<String, Value>) -> Caller {
-    if let Some(role) = &role {
-        claims.insert("role".into(), role.as_str().into());
-    }
-    Caller::new(standing, role, claims)
 }
 
 /// For handlers and layers: one authority for the whole server.

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::permission::{Action, Permissions};
 use super::transaction::Access;
+use crate::catalog::PlatformSettings;
 
 /// What somebody may do at most; row-level security says which rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +55,17 @@ impl RolePrefix {
         format!("{}{}", self.0, standing.name())
     }
 
+    /// The database role of who shows nothing to `platform`; `None` for the server's own user, where the operator serves
+    /// tables without policies.
+    #[must_use]
+    pub fn role_of_nobody(&self, platform: &PlatformSettings) -> Option<String> {
+        match &platform.anonymous_role {
+            Some(role) => Some(role.clone()),
+            None if platform.allow_unguarded => None,
+            None => Some(self.role(Standing::Anonymous)),
+        }
+    }
+
     /// The prefix itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -87,18 +99,20 @@ impl Caller {
     }
 
     /// Somebody of `standing` who runs as the database role `role` (`None`: as the server's own user, which only an
-    /// unguarded platform allows) with these claims, of which `sub` says who it is.
+    /// unguarded platform allows) with these claims, of which `sub` says who it is, and `role` what it runs as.
     #[must_use]
-    pub fn new(standing: Standing, role: Option<String>, claims: Map<String, Value>) -> Self {
+    pub fn new(standing: Standing, role: Option<String>, mut claims: Map<String, Value>) -> Self {
+        if let Some(role) = &role {
+            claims.insert("role".to_owned(), role.as_str().into());
+        }
         Self(Arc::new(Verified { standing, role, claims, permissions: Permissions::everything() }))
     }
 
     /// Whoever looks at demo data on this machine: sees what staff see, and changes nothing.
     #[must_use]
     pub fn open_demo(prefix: &RolePrefix) -> Self {
-        let role = prefix.role(Standing::Staff);
-        let claims = Map::from_iter([("role".to_owned(), Value::from(role.as_str()))]);
-        Self::new(Standing::Staff, Some(role), claims).narrowed(Permissions::looking())
+        Self::new(Standing::Staff, Some(prefix.role(Standing::Staff)), Map::new())
+            .narrowed(Permissions::looking())
     }
 
     /// The same, allowed no more than `permissions`.

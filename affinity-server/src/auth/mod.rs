@@ -28,7 +28,7 @@ mod admission; // may the server start like this?
 
 pub use self::accounts::routes;
 pub use self::admission::{AdmissionError, InitAdminOptions, Reach, init_admin, require_admission};
-pub use self::authority::{AnonymousRole, Authority, AuthorityError, AuthoritySettings, SharedAuthority};
+pub use self::authority::{Authority, AuthorityError, AuthoritySettings, SharedAuthority};
 pub use self::caller::{Caller, RolePrefix, Standing};
 pub use self::headers::{cors, secure_headers};
 pub use self::jwt::{JwtError, JwtVerifier};

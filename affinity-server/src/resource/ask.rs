@@ -152,7 +152,6 @@ impl<'a> Ask<'a> {
             ("request.headers", json!(shown_headers(&self.parts.headers)).to_string()),
         ];
         local.extend(self.parts.extensions.get::<Visit>().map(Visit::settings).unwrap_or_default());
-        local.extend(self.parts.extensions.get::<Visit>().map(Visit::settings).unwrap_or_default());
         if let Some(Ok(reason)) = self.parts.headers.get("affinity-reason").map(|reason| reason.to_str()) {
             local.push(("affinity.reason", reason.to_owned())); // for the audit
         }
@@ -169,14 +168,8 @@ fn caller(rest: &Rest, platform: &ServedPlatform, parts: &Parts) -> Caller {
     if let Some(known) = parts.extensions.get::<Caller>() {
         return known.clone();
     }
-    match &platform.settings.anonymous_role {
-        Some(role) => {
-            let claims = Map::from_iter([("role".to_owned(), Value::String(role.clone()))]);
-            Caller::new(Standing::Anonymous, Some(role.clone()), claims)
-        }
-        None if platform.settings.allow_unguarded => Caller::new(Standing::Anonymous, None, Map::new()),
-        None => Caller::anonymous(&rest.settings().role_prefix),
-    }
+    let role = rest.settings().role_prefix.role_of_nobody(&platform.settings);
+    Caller::new(Standing::Anonymous, role, Map::new())
 }
 
 /// Drops a time zone that PostgreSQL does not know, or refuses it where nothing may be ignored.

@@ -7,7 +7,7 @@ use super::ask::Ask;
 use super::body::{Body, check_value};
 use super::execute::{Found, Work};
 use super::listing::Keys;
-use super::payload::bad_body;
+use super::payload::{bad_body, refuse_mistakes};
 use super::plan::WholeBody;
 use super::read::check_singular;
 use super::request::{BodyForm, CountKind, Format, Query, Window};
@@ -212,15 +212,8 @@ impl Ask<'_> {
                     continue;
                 };
                 let as_json = form == BodyForm::Json;
-                if let Err(mistake) = check_value("", key, raw, &argument.data_type, as_json) {
-                    let status = if mistake.code == "22P05" {
-                        StatusCode::UNPROCESSABLE_ENTITY
-                    } else {
-                        StatusCode::BAD_REQUEST
-                    };
-                    return Err(Problem::rest(status, mistake.code, mistake.message.clone())
-                        .at(mistake.pointer, mistake.message));
-                }
+                let mistake = check_value("", key, raw, &argument.data_type, as_json).err();
+                refuse_mistakes(mistake.into_iter().collect())?;
             }
         }
         let columns = arguments.iter().map(|argument| GivenColumn {

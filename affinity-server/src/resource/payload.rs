@@ -105,15 +105,7 @@ impl Ask<'_> {
             }
         }
         mistakes.truncate(MISTAKES_MAX);
-        let Some(first) = mistakes.first() else { return Ok(()) };
-        let status = match first.code {
-            "22P05" => StatusCode::UNPROCESSABLE_ENTITY,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        let problem = Problem::rest(status, first.code, first.message.clone());
-        Err(mistakes
-            .into_iter()
-            .fold(problem, |problem, mistake| problem.at(mistake.pointer, mistake.message)))
+        refuse_mistakes(mistakes)
     }
 
     /// Where in `given` a value is that its column's type does not take.
@@ -159,6 +151,17 @@ fn same_keys(records: &[Record<'_>], columns: Option<&[String]>) -> Result<Vec<S
         }
     }
     Ok(first.iter().map(|(key, _)| key.clone()).collect())
+}
+
+/// The problem of the first mistake, which lists them all.
+pub(super) fn refuse_mistakes(mistakes: Vec<Mistake>) -> Result<(), Problem> {
+    let Some(first) = mistakes.first() else { return Ok(()) };
+    let status = match first.code {
+        "22P05" => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let problem = Problem::rest(status, first.code, first.message.clone());
+    Err(mistakes.into_iter().fold(problem, |problem, mistake| problem.at(mistake.pointer, mistake.message)))
 }
 
 pub(super) fn refused_body(error: BodyError) -> Problem {

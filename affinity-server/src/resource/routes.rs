@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::{any, post};
 
 use super::ask::Ask;
 use super::rest::Rest;
@@ -12,44 +12,28 @@ use crate::problem::{PathParts, Problem};
 
 /// The routes below `/rest`.
 pub fn routes(rest: Rest) -> Router {
-    let rows =
-        get(read).post(write).patch(write).put(write).delete(write).options(methods).fallback(unknown_method);
     Router::new()
-        .route("/rest/{platform}/{table}", rows)
+        .route("/rest/{platform}/{table}", any(rows))
         .route("/rest/{platform}/rpc/{function}", any(call))
         .route("/rest/{platform}/batch", post(batch).fallback(unknown_method))
         .route("/rest/{platform}/{table}/{*rest}", any(unknown_path))
         .with_state(rest)
 }
 
-async fn read(
-    State(rest): State<Rest>,
-    PathParts((platform, table)): PathParts<(String, String)>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, _) = request.into_parts();
-    let catalog = rest.catalog();
-    Ask::admitted(&rest, &catalog, &platform, &parts).await?.read(&table).await
-}
-
-async fn methods(
-    State(rest): State<Rest>,
-    PathParts((platform, table)): PathParts<(String, String)>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, _) = request.into_parts();
-    let catalog = rest.catalog();
-    Ask::admitted(&rest, &catalog, &platform, &parts).await?.methods(&table)
-}
-
-async fn write(
+async fn rows(
     State(rest): State<Rest>,
     PathParts((platform, table)): PathParts<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let catalog = rest.catalog();
-    Ask::admitted(&rest, &catalog, &platform, &parts).await?.write(&table, body).await
+    let ask = Ask::admitted(&rest, &catalog, &platform, &parts).await?;
+    match parts.method {
+        Method::GET | Method::HEAD => ask.read(&table).await,
+        Method::OPTIONS => ask.methods(&table),
+        Method::POST | Method::PATCH | Method::PUT | Method::DELETE => ask.write(&table, body).await,
+        other => Err(unknown_method(other).await),
+    }
 }
 
 async fn call(

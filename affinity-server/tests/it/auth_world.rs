@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use affinity_server::auth::{
-    AnonymousRole, Authority, AuthoritySettings, Caller, LimitSettings, Reach, RolePrefix, ServerSecret,
-    Visit, identify, routes,
+    Authority, AuthoritySettings, Caller, LimitSettings, Reach, RolePrefix, ServerSecret, Visit, identify,
+    routes,
 };
 use affinity_server::problem::{explain_errors, not_found};
 use axum::routing::any;
@@ -44,7 +44,7 @@ pub(crate) fn settings() -> AuthoritySettings {
         proxies: Vec::new(),
         limits: LimitSettings::NONE,
         providers: Vec::new(),
-        anonymous: BTreeMap::from([("bare".to_owned(), AnonymousRole::Server)]),
+        anonymous: BTreeMap::from([("bare".to_owned(), None)]),
     }
 }
 

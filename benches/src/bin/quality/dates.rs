@@ -9,7 +9,7 @@ use affinity_core::{
 };
 
 use crate::changes::{key, put_edge, put_node};
-use crate::cost::{cpu_seconds, peak_mb};
+use crate::cost::cpu_seconds;
 use crate::dataset_name;
 use crate::error::QualityError;
 use crate::progress::Progress;
@@ -78,17 +78,9 @@ fn judge(data: &DateData, matcher: &str) -> Result<DatasetResult, QualityError> 
         progress.advance();
     }
     progress.finish();
-    let mut result = DatasetResult {
-        dataset: String::new(),
-        metrics: BTreeMap::new(),
-        intervals: BTreeMap::new(),
-        fit_cpu_s,
-        peak_mb: peak_mb(),
-        users_per_s: count(ranked) / f64::max(spent, f64::MIN_POSITIVE),
-        p50_us: latency.map_or(f64::NAN, |latency| latency.p50_us),
-        p99_us: latency.map_or(f64::NAN, |latency| latency.p99_us),
-        parameters: [("splits".to_string(), data.split_count.into())].into(),
-    };
+    let mut result = DatasetResult::fitted(String::new(), fit_cpu_s)
+        .timed(count(ranked) / f64::max(spent, f64::MIN_POSITIVE), latency)
+        .parameter("splits", data.split_count);
     let params = BootstrapParams::STANDARD;
     let precision = |drawn: &[u32]| {
         vec![mean(splits.iter().map(|ranked| average_precision(&ranked.pairs, &data.meetings, drawn)))]

@@ -7,7 +7,7 @@ use affinity_core::evaluation::{BootstrapParams, Interval, Separation};
 use affinity_core::{Change, EdgeKey, EdgeRecord, Engine, Key, NodeRecord, QueryError, Schema};
 use rayon::prelude::*;
 
-use crate::cost::{cpu_seconds, peak_mb};
+use crate::cost::cpu_seconds;
 use crate::dataset_name;
 use crate::error::QualityError;
 use crate::progress::Progress;
@@ -60,17 +60,9 @@ pub(crate) fn run(folder: &Path) -> Result<DatasetResult, QualityError> {
         spent += start.elapsed().as_secs_f64();
         latency.get_or_insert(time(engine, &asking, &judged)?);
     }
-    let mut result = DatasetResult {
-        dataset: dataset_name(folder),
-        metrics: BTreeMap::new(),
-        intervals: BTreeMap::new(),
-        fit_cpu_s,
-        peak_mb: peak_mb(),
-        users_per_s: count(ranked) / f64::max(spent, f64::MIN_POSITIVE),
-        p50_us: latency.map_or(f64::NAN, |latency| latency.p50_us),
-        p99_us: latency.map_or(f64::NAN, |latency| latency.p99_us),
-        parameters: [("edge types".to_string(), serde_json::json!(types))].into(),
-    };
+    let mut result = DatasetResult::fitted(dataset_name(folder), fit_cpu_s)
+        .timed(count(ranked) / f64::max(spent, f64::MIN_POSITIVE), latency)
+        .parameter("edge types", serde_json::json!(types));
     result.add("roc_auc", mean(separations.iter().map(|separation| separation.roc_auc)));
     result.add("pr_auc", mean(separations.iter().map(|separation| separation.pr_auc)));
     result.add("f1", mean(separations.iter().map(|separation| separation.f1)));

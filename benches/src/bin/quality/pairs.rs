@@ -6,7 +6,7 @@ use std::path::Path;
 use affinity_core::{Audience, Change, Engine, Matcher, Schema, Value};
 
 use crate::changes::{key, put_edge, put_node};
-use crate::cost::{cpu_seconds, peak_mb};
+use crate::cost::cpu_seconds;
 use crate::dataset_name;
 use crate::error::QualityError;
 use crate::protocol::{Asking, Judged, judge};
@@ -40,20 +40,7 @@ pub(crate) fn run(folder: &Path) -> Result<DatasetResult, QualityError> {
         .collect();
     let asking = Asking { matcher: MATCHER, k: K, weights: BTreeMap::new() };
     let judgment = judge(&engine, &asking, &judged)?;
-    let mut result = DatasetResult {
-        dataset: dataset_name(folder),
-        metrics: BTreeMap::new(),
-        intervals: BTreeMap::new(),
-        fit_cpu_s,
-        peak_mb: peak_mb(),
-        users_per_s: judgment.queries_per_second,
-        p50_us: judgment.latency.p50_us,
-        p99_us: judgment.latency.p99_us,
-        parameters: BTreeMap::new(),
-    };
-    result.add("recall@20", judgment.recall);
-    result.add("ndcg@20", judgment.ndcg);
-    Ok(result)
+    Ok(DatasetResult::fitted(dataset_name(folder), fit_cpu_s).judged(&judgment, K))
 }
 
 /// Everything that the engine is to know.

@@ -1,10 +1,8 @@
 //! `scale`: what it costs to fit local EASE to a large made-up graph.
 
-use std::collections::BTreeMap;
-
 use affinity_core::filtering::{InteractionsBuilder, LocalEaseParams};
 
-use crate::cost::{cpu_seconds, peak_mb};
+use crate::cost::cpu_seconds;
 use crate::protocol::count;
 use crate::result::DatasetResult;
 use crate::seeded::mix;
@@ -39,15 +37,8 @@ pub(crate) fn run(node_count: u32) -> DatasetResult {
     let rows = PARAMS.fit(&interactions);
     let fit_cpu_s = cpu_seconds() - began;
     let weight_count: usize = (0..rows.item_count()).map(|item| rows.row(item).0.len()).sum();
-    DatasetResult {
-        dataset: format!("{node_count} nodes, {edge_count} edges"),
-        metrics: [("weights".to_string(), count(weight_count))].into(),
-        intervals: BTreeMap::new(),
-        fit_cpu_s,
-        peak_mb: peak_mb(),
-        users_per_s: 0.0,
-        p50_us: 0.0,
-        p99_us: 0.0,
-        parameters: [("neighbors".to_string(), PARAMS.neighbors.into())].into(),
-    }
+    let mut result = DatasetResult::fitted(format!("{node_count} nodes, {edge_count} edges"), fit_cpu_s)
+        .parameter("neighbors", PARAMS.neighbors);
+    result.metrics.insert("weights".to_string(), count(weight_count));
+    result
 }

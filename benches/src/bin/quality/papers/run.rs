@@ -6,7 +6,7 @@ use affinity_core::{Audience, Change, Engine, Schema, Value};
 use super::mixes::{INPUTS, Inputs, hide_papers};
 use super::texts::{encode, stems_of, tags_of};
 use crate::changes::{key, put_edge, put_node};
-use crate::cost::{cpu_seconds, peak_mb};
+use crate::cost::cpu_seconds;
 use crate::dataset_name;
 use crate::error::QualityError;
 use crate::mixes::{Mix, best_of};
@@ -121,24 +121,11 @@ impl<'a> Library<'a> {
             let engine = engine.with_matchers(vec![recipe.matcher(&self.schema)?])?;
             let judgment = judge(&engine, asking, &everyone)?;
             let shares: BTreeMap<&str, f64> = mix.shares.iter().copied().collect();
-            let mut result = DatasetResult {
-                dataset: inputs.name.to_string(),
-                metrics: BTreeMap::new(),
-                intervals: BTreeMap::new(),
-                fit_cpu_s,
-                peak_mb: peak_mb(),
-                users_per_s: judgment.queries_per_second,
-                p50_us: judgment.latency.p50_us,
-                p99_us: judgment.latency.p99_us,
-                parameters: [
-                    ("mix".to_string(), serde_json::json!(shares)),
-                    ("scales".to_string(), serde_json::json!(scales)),
-                    ("validation recall and ndcg".to_string(), serde_json::json!(compared)),
-                ]
-                .into(),
-            };
-            result.add(&format!("recall@{}", asking.k), judgment.recall);
-            result.add(&format!("ndcg@{}", asking.k), judgment.ndcg);
+            let result = DatasetResult::fitted(inputs.name, fit_cpu_s).judged(&judgment, asking.k);
+            let result = result
+                .parameter("mix", serde_json::json!(shares))
+                .parameter("scales", serde_json::json!(scales))
+                .parameter("validation recall and ndcg", serde_json::json!(compared));
             results.push(result);
         }
         Ok(results)

@@ -6,7 +6,7 @@ use affinity_core::{Engine, Key, Matcher, Schema, Value};
 
 use super::mixes::{FRIENDS, MIXES, hold_out};
 use crate::changes::{put_edge, put_node};
-use crate::cost::{cpu_seconds, peak_mb};
+use crate::cost::cpu_seconds;
 use crate::dataset_name;
 use crate::error::QualityError;
 use crate::mixes::{Compared, Mix, best_of};
@@ -61,19 +61,8 @@ pub(crate) fn run(folder: &Path, options: &TopkOptions) -> Result<DatasetResult,
         write(path, &judged, &judgment.rankings)
             .map_err(|source| QualityError::Write { path: path.clone(), source })?;
     }
-    let mut result = DatasetResult {
-        dataset: dataset_name(folder),
-        metrics: BTreeMap::new(),
-        intervals: BTreeMap::new(),
-        fit_cpu_s,
-        peak_mb: peak_mb(),
-        users_per_s: judgment.queries_per_second,
-        p50_us: judgment.latency.p50_us,
-        p99_us: judgment.latency.p99_us,
-        parameters: chosen.parameters(),
-    };
-    result.add("recall@20", judgment.recall);
-    result.add("ndcg@20", judgment.ndcg);
+    let mut result = DatasetResult::fitted(dataset_name(folder), fit_cpu_s).judged(&judgment, K);
+    result.parameters = chosen.parameters();
     Ok(result)
 }
 
