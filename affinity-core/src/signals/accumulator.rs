@@ -117,9 +117,10 @@ impl Accumulator {
         mut visit: impl FnMut(NodeId, u64) -> u64,
     ) {
         for (first, sums) in self.blocks() {
-            // A fold without an early end, which the compiler unrolls; most blocks of a long list have nothing.
-            let count = below.saturating_sub(from);
-            if !sums.iter().fold(false, |any, sum| any | ((sum & mask).wrapping_sub(from) < count)) {
+            // Most blocks of a long list have nothing. The top bit says which is less, since sums that are offered are
+            // below 2^63, as is `from`: a fold of that every processor does with many at a time.
+            let outside = |sum: &u64| (sum & mask) | (sum & mask).wrapping_sub(from);
+            if sums.iter().fold(u64::MAX, |all, sum| all & outside(sum)) >> 63 == 1 {
                 continue;
             }
             for (offset, sum) in sums.iter().enumerate() {

@@ -3,6 +3,7 @@
 //! Source: Adamic & Adar, "Friends and neighbors on the Web", Social Networks 25(3), 2003; resource allocation:
 //! Zhou, Lü & Zhang, "Predicting missing links via local information", European Physical Journal B 71, 2009.
 
+use compact_str::format_compact;
 use serde::Deserialize;
 
 use super::accumulator::{Accumulator, Scratch};
@@ -349,7 +350,7 @@ impl Reading for SharedReading<'_> {
         let left_out = shared.len().saturating_sub(limit);
         let schema = self.context.graph.schema();
         let name = |relation: RelationId, against: bool| {
-            format!("{}{}", if against { "<" } else { "" }, schema.relations()[relation.index()].name)
+            format_compact!("{}{}", if against { "<" } else { "" }, schema.relations()[relation.index()].name)
         };
         let relations = vec![
             name(self.signal.relation, self.signal.reversed),
