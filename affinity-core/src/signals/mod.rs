@@ -10,6 +10,7 @@ mod filter_model;
 mod resolve;
 mod accumulator;
 mod shortlist;
+mod sweep;
 mod decay;
 mod values;
 mod shared;
