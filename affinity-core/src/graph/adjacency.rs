@@ -109,6 +109,17 @@ impl<'a> Run<'a> {
         if self.block.audiences.is_empty() { &[] } else { &self.block.audiences[self.first..self.end] }
     }
 
+    /// The edges to targets below `end`, and those after them.
+    #[inline]
+    pub(crate) fn split_below(self, end: u32) -> (Self, Self) {
+        let targets = self.targets();
+        let is_all_below = targets.last().is_none_or(|last| *last < end);
+        let count =
+            if is_all_below { targets.len() } else { targets.partition_point(|target| *target < end) };
+        let middle = self.first + count;
+        (Self { end: middle, ..self }, Self { first: middle, ..self })
+    }
+
     pub(crate) fn weight(self, position: usize) -> f32 {
         self.weights().get(position).copied().unwrap_or(1.0)
     }

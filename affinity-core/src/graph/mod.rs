@@ -25,7 +25,7 @@ pub use self::schema::{
 };
 pub use self::tokens::{TERM_CHARACTERS_MIN, terms_of};
 
-pub(crate) use self::adjacency::{Adjacency, AdjacencyPage, EdgeBlock};
+pub(crate) use self::adjacency::{Adjacency, AdjacencyPage, EdgeBlock, Run};
 pub(crate) use self::column::{Cell, Column, NO_CATEGORY as NO_CATEGORY_TERM};
 pub(crate) use self::condition::{Place, Test};
 pub(crate) use self::data::{Graph, RelationTable, VectorEdit, type_of};

@@ -13,6 +13,7 @@ use super::models::ModelRequest;
 use super::resolve::{MatcherError, Name, Resolve};
 use super::shortlist::{Expansion, Shortlist};
 use super::signal::{Reading, Signal};
+use super::tally::{Lists, TALLY_LISTS_MAX, Tally};
 use crate::exact::{units, value_of};
 use crate::graph::{Condition, Hop, NodeId, RelationId};
 
@@ -167,22 +168,29 @@ impl Signal for Shared {
             back.visit_targets(only.index(), |middle| theirs.push(middle));
             middles.retain(|middle| theirs.binary_search(&middle.node).is_ok());
         }
-        // Sums for everyone, unless a single node is asked about: its own neighbors are then fewer than theirs.
-        let mut sums = match context.only {
-            Some(_) => None,
-            None => Some(scratch.take(context.graph.nodes(context.to).node_count())),
-        };
         let degrees = context.models.degrees(context.graph, self.target_relation, !self.target_reversed);
         let keys = context.graph.nodes(middle_kind);
         for middle in &mut middles {
             middle.scale = middle.weight * self.rarity(|| degrees.get(keys.key(middle.node)));
-            if let Some(sums) = &mut sums {
-                add_neighbors(sums, &onward, middle, &decay, self.formula);
-            }
-            if (context.cancelled)() {
-                break;
-            }
         }
+        // Sums for everyone, unless a single node is asked about: its own neighbors are then fewer than theirs.
+        let node_count = context.graph.nodes(context.to).node_count();
+        let lists = (self.formula == Formula::Count).then(|| lists_of(&middles, &onward)).flatten();
+        let sums = match (context.only, lists) {
+            (Some(_), _) => Totals::None,
+            (None, Some(lists)) => {
+                let mut tally = scratch.take_tally();
+                tally.count(node_count, lists);
+                Totals::Counts(tally)
+            }
+            (None, None) => {
+                let mut sums = scratch.take(node_count);
+                for middle in middles.iter().take_while(|_| !(context.cancelled)()) {
+                    add_neighbors(&mut sums, &onward, middle, &decay, self.formula);
+                }
+                Totals::Packed(sums)
+            }
+        };
         let source_length = libm::sqrt(value_of(source_squared));
         Box::new(SharedReading {
             signal: self,
@@ -209,6 +217,25 @@ struct Middle {
 
 fn term(value: f64) -> u64 {
     units(value).min(TERM_UNITS_MAX) | (1 << COUNT_SHIFT)
+}
+
+/// What everyone shares with the source.
+enum Totals {
+    /// A single node is asked about: what it shares is looked up.
+    None,
+    /// Number and sum, packed.
+    Packed(Accumulator),
+    /// The number alone.
+    Counts(Tally),
+}
+
+/// The nodes next to each middle, where they can be counted as they are stored.
+fn lists_of<'a>(middles: &[Middle], onward: &Hop<'a>) -> Option<Lists<'a>> {
+    let mut lists = (middles.len() <= TALLY_LISTS_MAX).then(Lists::default)?;
+    for middle in middles {
+        lists.push(onward.unchecked_runs(middle.node.index())?);
+    }
+    Some(lists)
 }
 
 /// Adds one term to each node next to `middle`.
@@ -253,8 +280,7 @@ struct SharedReading<'q> {
     /// From a candidate to its own neighbors.
     back: Hop<'q>,
     decay: Decay,
-    /// `None` where a single node is asked about.
-    sums: Option<Accumulator>,
+    sums: Totals,
     /// Sorted by node; where a single node is asked about, those that it has too.
     middles: Vec<Middle>,
     /// The largest weight of the source, and the length of its weights relative to it.
@@ -267,8 +293,9 @@ impl SharedReading<'_> {
     /// Number and sum of what a candidate shares, packed as in an accumulator.
     fn packed(&self, candidate: NodeId) -> u64 {
         match &self.sums {
-            Some(sums) => sums.get(candidate),
-            None => self.shared_with(candidate).iter().map(|(_, strength)| term(*strength)).sum(),
+            Totals::Packed(sums) => sums.get(candidate),
+            Totals::Counts(counts) => u64::from(counts.get(candidate)) * term(1.0),
+            Totals::None => self.shared_with(candidate).iter().map(|(_, strength)| term(*strength)).sum(),
         }
     }
 
@@ -316,8 +343,13 @@ fn square_units(weight: f64, max: f64) -> u64 {
 impl Reading for SharedReading<'_> {
     fn expand(&self, cap: usize, allows: &dyn Fn(NodeId) -> bool) -> Expansion {
         let mut shortlist = Shortlist::new(cap, self.context.graph.nodes(self.context.to), allows);
-        if let Some(sums) = &self.sums {
-            shortlist.offer_all(sums, SUM_MASK, |packed| packed >> COUNT_SHIFT >= self.signal.min_count);
+        let least = self.signal.min_count;
+        match &self.sums {
+            Totals::Packed(sums) => {
+                shortlist.offer_all(sums, SUM_MASK, |packed| packed >> COUNT_SHIFT >= least);
+            }
+            Totals::Counts(counts) => shortlist.offer_all(counts, u64::MAX, |count| count >= least),
+            Totals::None => {}
         }
         let mut expansion = shortlist.finish();
         expansion.is_cut |= self.is_cut;
@@ -368,8 +400,10 @@ impl Reading for SharedReading<'_> {
     }
 
     fn release(self: Box<Self>, scratch: &mut Scratch) {
-        if let Some(sums) = self.sums {
-            scratch.give(sums);
+        match self.sums {
+            Totals::Packed(sums) => scratch.give(sums),
+            Totals::Counts(counts) => scratch.give_tally(counts),
+            Totals::None => {}
         }
     }
 }

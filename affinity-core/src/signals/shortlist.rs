@@ -5,6 +5,19 @@ use std::cmp::Ordering;
 use super::accumulator::Accumulator;
 use crate::graph::{NodeId, NodeTable};
 
+/// A sum for each node of a kind that a shortlist goes through.
+pub(crate) trait Sums {
+    /// A sum under `mask` that about `count` nodes reach; 0 where there are few nodes anyway.
+    ///
+    /// Only sums below `end` under the mask count. A guess: it changes no list, only how long it takes to make it.
+    fn likely_floor(&self, mask: u64, end: u64, count: usize) -> u64;
+
+    /// Calls `visit` with each node that has a sum, of which `mask` lets `from..below` through, in ascending order.
+    ///
+    /// What `visit` returns becomes the new `from`.
+    fn for_each_within(&self, mask: u64, range: (u64, u64), visit: impl FnMut(NodeId, u64) -> u64);
+}
+
 /// Keeps the `cap` best of the nodes offered to it: highest sum first, ties by external key.
 ///
 /// `allows` is asked only about nodes that would make the list, some `cap * ln(n / cap)` of n offered in random
@@ -82,7 +95,7 @@ impl<'a> Shortlist<'a> {
     ///
     /// Most of a long list is far from the cut. So those above a guess of where it falls come first; the rest
     /// follow only where the guess was too high or nothing has been cut yet. The guess changes no result.
-    pub(crate) fn offer_all(&mut self, sums: &Accumulator, mask: u64, counts: impl Fn(u64) -> bool) {
+    pub(crate) fn offer_all(&mut self, sums: &impl Sums, mask: u64, counts: impl Fn(u64) -> bool) {
         self.offer_below(sums, (mask, u64::MAX), |shortlist, node, sum| {
             if counts(sum) {
                 shortlist.offer(node, sum & mask);
@@ -102,7 +115,7 @@ impl<'a> Shortlist<'a> {
 
     fn offer_below(
         &mut self,
-        sums: &Accumulator,
+        sums: &impl Sums,
         (mask, end): (u64, u64),
         mut offer: impl FnMut(&mut Self, NodeId, u64),
     ) {
