@@ -117,7 +117,10 @@ impl Ask<'_> {
             let plan = self.lines(&work.statement.explained(options, *is_json), access).await?;
             return Ok(Err(Answer::new(StatusCode::OK, format).body(plan).finish(self)));
         }
-        Ok(Ok(self.execute(&work).await?))
+        match self.execute(&work).await {
+            Err(problem) if access == Access::Write => Err(self.audited(problem).await),
+            found => Ok(Ok(found?)),
+        }
     }
 
     /// JSON and its kin; a text as it is where the function gives one.
