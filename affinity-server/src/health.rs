@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use affinity_core::SizeRow;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -85,10 +85,37 @@ fn tables(catalog: &CatalogHandle) -> Value {
 /// Middleware that measures every request by its route, not by its address: ids must not become labels.
 pub async fn measure(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_string();
-    let (method, started) = (request.method().to_string(), Instant::now());
+    let (method, started) = (method_label(request.method()), Instant::now());
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
     let labels = [("method", method), ("route", route), ("status", status)];
     metrics::histogram!("affinity_http_request_seconds", &labels).record(started.elapsed().as_secs_f64());
     response
+}
+
+/// The method, unless a client made it up: what anybody can choose would be a metric for each.
+fn method_label(method: &Method) -> String {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    if known.contains(method) { method.to_string() } else { "other".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Method;
+
+    use super::method_label;
+
+    #[test]
+    fn methods_that_clients_make_up_share_a_label() {
+        assert_eq!(method_label(&Method::PATCH), "PATCH");
+        assert_eq!(Method::from_bytes(b"FROB").as_ref().map(method_label).ok(), Some("other".to_owned()));
+    }
 }

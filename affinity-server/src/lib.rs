@@ -34,5 +34,6 @@ pub mod batch;
 pub mod stats;
 pub mod learning;
 pub mod health;
+pub mod read_ahead;
 pub mod router;
 pub mod serve;
