@@ -9,6 +9,8 @@ use super::space::Space;
 
 /// Nodes asked whether they are allowed, to estimate how many are.
 const SAMPLE_COUNT: usize = 256;
+/// When so many of them are allowed without exception, all are taken to be: each asked is memory that is in no cache.
+const SAMPLE_FIRST: usize = 32;
 /// The cost of one entry of the beam, in vectors that a scan compares. It leads to some 15 comparisons (counted on
 /// 50,000 vectors in clusters), and one of them in memory in no order takes about two and a half in a row.
 const COMPARED_PER_WIDTH: usize = 40;
@@ -18,6 +20,9 @@ const ASKED_PER_COMPARED: usize = 20;
 /// Vectors compared again per neighbor asked for, and besides, when bytes led the way.
 const RESCORED_BYTES: usize = 2;
 const RESCORED_MORE: usize = 16;
+
+/// Components of each of them that are fetched before the first is compared; the processor foresees the rest.
+const FETCHED_AHEAD: usize = 64;
 
 /// How a search was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,18 +97,17 @@ impl Space {
         width: usize,
         scratch: &mut SearchScratch,
     ) -> Result<usize, ScanCancelled> {
-        let (components, kernel, dimension) =
-            (scan.query.components(), self.kernel(), self.params().dimension);
+        let (components, kernel) = (scan.query.components(), self.kernel());
         let mut search = Search { index, width, scan, scratch };
         let Some(table) = self.codes() else { return search.by(&self.rows(components), scan.limit) };
         match (table.codes, byte_query(components)) {
             (Codes::U8, Some((query, scale))) => {
-                let rows = ByteRows { table, kernel, query: &query, scale, dimension };
+                let rows = ByteRows { table: &table.bytes, kernel, query: &query, scale };
                 search.by(&rows, scan.limit.saturating_mul(RESCORED_BYTES).saturating_add(RESCORED_MORE))
             }
             (Codes::Binary, _) => {
                 let query = bit_query(components);
-                search.by(&BitRows { table, kernel, query: &query, dimension }, usize::MAX)
+                search.by(&BitRows { table: &table.words, kernel, query: &query }, usize::MAX)
             }
             _ => search.by(&self.rows(components), scan.limit),
         }
@@ -112,6 +116,12 @@ impl Space {
     /// Compares what was found as it is, unless the walk did, and sorts it, best first.
     // hot
     fn complete(&self, found: &mut [Neighbor], scan: &Scan<'_>) {
+        if self.codes().is_some() {
+            for neighbor in found.iter() {
+                let Some((row, _)) = self.vector(neighbor.node) else { continue };
+                self.kernel().fetch(&row[..row.len().min(FETCHED_AHEAD)]);
+            }
+        }
         for neighbor in found.iter_mut() {
             neighbor.similarity = match self.codes() {
                 Some(_) => self.similarity(scan.query, neighbor.node).unwrap_or(f32::NEG_INFINITY),
@@ -121,12 +131,16 @@ impl Space {
         found.sort_unstable_by(|left, right| best_first(left, right, scan.by_key));
     }
 
-    /// How many of [`SAMPLE_COUNT`] nodes, spread over the space, are allowed and visible.
+    /// About how many of [`SAMPLE_COUNT`] nodes, spread over the space, are allowed and visible.
     // hot
     fn share_allowed(&self, scan: &mut Scan<'_>) -> usize {
         let mut allowed = 0;
         for place in 0..SAMPLE_COUNT {
-            let page_idx = place * self.pages().len() / SAMPLE_COUNT;
+            if place == SAMPLE_FIRST && allowed == place {
+                return SAMPLE_COUNT;
+            }
+            // Spread over the space from the first on: the steps are odd, and so meet every place of the sample once.
+            let page_idx = place * 97 % SAMPLE_COUNT * self.pages().len() / SAMPLE_COUNT;
             let Some(Some(page)) = self.pages().get(page_idx) else { continue };
             // From another slot each time: nodes that came together are often alike.
             let above = page.present() & (u64::MAX << (place * 29 % PAGE_SLOTS));

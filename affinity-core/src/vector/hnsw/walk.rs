@@ -34,6 +34,21 @@ impl SearchScratch {
     }
 }
 
+/// Links of one node that are to be compared: the first `count` places count.
+struct Met<R> {
+    count: usize,
+    nodes: [u32; ROWS_MAX],
+    rows: [R; ROWS_MAX],
+    closeness: [f32; ROWS_MAX],
+}
+
+impl<R: Copy> Met<R> {
+    fn new<'m, M: Measure<Row<'m> = R> + 'm>(measure: &'m M) -> Self {
+        let (nodes, rows, closeness) = ([0; ROWS_MAX], [measure.blank(); ROWS_MAX], [0.0; ROWS_MAX]);
+        Self { count: 0, nodes, rows, closeness }
+    }
+}
+
 /// One query on one graph of links.
 pub(super) struct Walk<'a, M, T> {
     pub(super) links: &'a LinkTable,
@@ -49,13 +64,14 @@ impl<M: Measure, T: Ties> Walk<'_, M, T> {
     pub(super) fn descend(&self, entry: u32, from: u8, to: u8, scratch: &mut SearchScratch) -> Entry {
         let mut best = Entry::new(entry, self.one(entry));
         scratch.compared = 1;
-        let (mut nodes, mut closeness) = ([0; ROWS_MAX], [0.0; ROWS_MAX]);
+        let mut met = Met::new(self.measure);
         for level in (to..=from).rev() {
             loop {
                 let before = best.node();
-                let count = self.compare(before, level, &mut |_| true, &mut nodes, &mut closeness);
-                scratch.compared += count;
-                for (node, closeness) in nodes.iter().zip(closeness).take(count) {
+                self.gather(before, level, &mut |_| true, &mut met);
+                self.measure.closeness(&met.rows[..met.count], &mut met.closeness);
+                scratch.compared += met.count;
+                for (node, closeness) in met.nodes.iter().zip(met.closeness).take(met.count) {
                     let is_tie = closeness == best.closeness && (self.ties)(*node, best.node()).is_lt();
                     // A comparison, not the total order: NaN must not win.
                     if closeness > best.closeness || is_tie {
@@ -81,36 +97,38 @@ impl<M: Measure, T: Ties> Walk<'_, M, T> {
         for entry in beam.entries() {
             visited.is_new(entry.node());
         }
-        let (mut nodes, mut closeness) = ([0; ROWS_MAX], [0.0; ROWS_MAX]);
+        let mut met = Met::new(self.measure);
         let mut step = 0;
         while let Some(node) = beam.expand_next() {
             if step % STEPS_PER_CHECK == 0 && (self.cancelled)() {
                 return Err(ScanCancelled { pages_done: 0, pages_total: self.links.pages.len() });
             }
             step += 1;
-            let count =
-                self.compare(node, level, &mut |link| visited.is_new(link), &mut nodes, &mut closeness);
-            *compared += count;
-            for (node, closeness) in nodes.iter().zip(closeness).take(count) {
+            self.gather(node, level, &mut |link| visited.is_new(link), &mut met);
+            // Most of what is met now is farther than what comes next: its list arrives meanwhile.
+            if let Some(next) = beam.next() {
+                self.measure.kernel().fetch(self.links.list(next, level));
+            }
+            self.measure.closeness(&met.rows[..met.count], &mut met.closeness);
+            *compared += met.count;
+            for (node, closeness) in met.nodes.iter().zip(met.closeness).take(met.count) {
                 beam.offer(Entry::new(*node, closeness), self.ties);
             }
         }
         Ok(())
     }
 
-    /// Compares the links of a node that `is_wanted`, and returns how many there are.
+    /// Finds the rows of the links of a node that `is_wanted`, and has them fetched.
     // hot
     #[inline]
-    fn compare(
-        &self,
+    fn gather<'m>(
+        &'m self,
         node: u32,
         level: u8,
         is_wanted: &mut impl FnMut(u32) -> bool,
-        nodes: &mut [u32; ROWS_MAX],
-        closeness: &mut [f32; ROWS_MAX],
-    ) -> usize {
-        let mut rows = [self.measure.blank(); ROWS_MAX];
-        let mut count = 0;
+        met: &mut Met<M::Row<'m>>,
+    ) {
+        met.count = 0;
         for link in self.links.list(node, level) {
             if *link == VACANT {
                 break;
@@ -120,13 +138,12 @@ impl<M: Measure, T: Ties> Walk<'_, M, T> {
             }
             // A link may outlive the vector that it led to: it leads nowhere then.
             let Some(row) = self.measure.row(*link) else { continue };
-            if let (Some(place), Some(wanted)) = (nodes.get_mut(count), rows.get_mut(count)) {
+            if let (Some(place), Some(wanted)) = (met.nodes.get_mut(met.count), met.rows.get_mut(met.count)) {
+                self.measure.fetch(row);
                 (*place, *wanted) = (*link, row);
-                count += 1;
+                met.count += 1;
             }
         }
-        self.measure.closeness(&rows[..count], closeness);
-        count
     }
 
     /// How near one node is.
