@@ -351,6 +351,11 @@ impl Space {
         is_wanted.then(|| CodeTable::of(self.params.codes, &self.pages, before)).flatten()
     }
 
+    /// Which slots of a page have a vector, without a look at the page.
+    pub(super) fn present(&self, page_idx: usize) -> u64 {
+        self.rows.present(page_idx)
+    }
+
     /// What the index compares instead of the vectors.
     pub(super) fn codes(&self) -> Option<&CodeTable> {
         self.codes.as_ref()

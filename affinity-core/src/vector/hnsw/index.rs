@@ -119,7 +119,7 @@ impl Hnsw {
         Some(next)
     }
 
-    /// Fills the scratch with the `width` nearest nodes of a query.
+    /// Fills the scratch with the `width` nearest nodes of a query, of those that `admits` lets through where there is one.
     ///
     /// # Errors
     /// [`ScanCancelled`] when `cancelled` returned true.
@@ -130,6 +130,7 @@ impl Hnsw {
         width: usize,
         by_key: &dyn Fn(usize, usize) -> std::cmp::Ordering,
         cancelled: &dyn Fn() -> bool,
+        admits: Option<&mut dyn FnMut(u32) -> bool>,
         scratch: &mut SearchScratch,
     ) -> Result<(), ScanCancelled> {
         scratch.beam.start(width);
@@ -138,8 +139,11 @@ impl Hnsw {
         let ties = |left: u32, right: u32| by_key(left as usize, right as usize);
         let walk = Walk { links: &self.links, measure, ties: &ties, cancelled };
         let nearest = walk.descend(entry, top, 1, scratch);
-        scratch.beam.offer(nearest, &ties);
-        walk.spread(0, scratch)
+        let admits = admits.map(|admits| (nearest.node(), admits));
+        if admits.is_none() {
+            scratch.beam.offer(nearest, &ties);
+        }
+        walk.spread(0, admits, scratch)
     }
 
     /// Pages with room for the nodes that are there now, those that changed without links.
