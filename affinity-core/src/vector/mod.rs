@@ -17,6 +17,7 @@ mod scan;
 mod nearest;
 mod hnsw;
 mod search;
+mod sizes;
 #[cfg(test)]
 mod tests;
 
