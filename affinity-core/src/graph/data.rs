@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use compact_str::{CompactString, ToCompactString};
+
 use super::adjacency::{Adjacency, EdgeEdit, EdgeRow};
 use super::column::Cell;
 use super::key::{AttributeId, Key, KindId, NodeId, RelationId, SpaceId, TermSpaceId};
@@ -201,11 +203,11 @@ impl Graph {
     }
 
     /// What people call a node: its label, or its key.
-    pub(crate) fn name(&self, kind: KindId, node: NodeId) -> String {
+    pub(crate) fn name(&self, kind: KindId, node: NodeId) -> CompactString {
         let label = self.schema.kinds()[kind.index()].label;
         match label.map(|label| self.nodes(kind).cell(node, label)) {
-            Some(Cell::Text(text)) => text.to_string(),
-            _ => self.nodes(kind).key(node).to_string(),
+            Some(Cell::Text(text)) => text.as_ref().into(),
+            _ => self.nodes(kind).key(node).to_compact_string(),
         }
     }
 

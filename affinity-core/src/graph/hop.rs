@@ -98,6 +98,11 @@ impl<'a> Hop<'a> {
         self.edges_are_plain.then(|| self.adjacency.runs(index))
     }
 
+    /// Whether neither edges nor targets have to be looked at: [`Hop::visit`] then gives them as they are stored.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
     /// Edges of a node that the viewer sees; a look at each only where some may be hidden.
     pub(crate) fn visible_degree(&self, index: usize) -> usize {
         if self.is_plain {

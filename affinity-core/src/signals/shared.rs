@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 
+use compact_str::format_compact;
 use serde::Deserialize;
 
 use super::accumulator::Scratch;
@@ -16,6 +17,7 @@ use super::resolve::{MatcherError, Name, Resolve};
 use super::shortlist::{Expansion, Shortlist};
 use super::signal::{Reading, Signal};
 use super::sweep::{BlockSums, Lane, Packed, Weigh};
+use super::tally::{Lists, TALLY_LISTS_MAX, Tally};
 use crate::exact::{units, value_of};
 use crate::graph::{Condition, Hop, NodeId, RelationId, Step};
 
@@ -182,6 +184,7 @@ impl Signal for Shared {
             source_length,
             is_cut,
             block: Cell::new(scratch.take_block()),
+            tally: Cell::new(scratch.take_tally()),
         })
     }
 }
@@ -211,9 +214,20 @@ struct SharedReading<'q> {
     is_cut: bool,
     /// Memory for looking for candidates.
     block: Cell<BlockSums>,
+    tally: Cell<Tally>,
 }
 
 impl SharedReading<'_> {
+    /// The nodes next to each middle, where how many lists a node is in is all that counts.
+    fn lists(&self) -> Option<Lists<'_>> {
+        let is_counted = self.signal.formula == Formula::Count && self.middles.len() <= TALLY_LISTS_MAX;
+        let mut lists = is_counted.then(Lists::default)?;
+        for middle in &self.middles {
+            lists.push(self.onward.unchecked_runs(middle.node.index())?);
+        }
+        Some(lists)
+    }
+
     /// What each node next to a shared neighbor gets from it.
     fn lane(&self, middle: &Middle) -> Lane<'_> {
         let (is_counted, index) = (self.signal.formula == Formula::Count, middle.node.index());
@@ -282,11 +296,24 @@ fn square_units(weight: f64, max: f64) -> u64 {
 impl Reading for SharedReading<'_> {
     fn expand(&self, cap: usize, allows: &dyn Fn(NodeId) -> bool) -> Expansion {
         let mut shortlist = Shortlist::new(cap, self.context.graph.nodes(self.context.to), allows);
-        let mut lanes: Vec<Lane<'_>> = self.middles.iter().map(|middle| self.lane(middle)).collect();
         let node_count = self.context.graph.nodes(self.context.to).node_count();
-        let mut block = self.block.take();
-        block.sweep(&mut lanes, node_count, self.signal.min_count, &mut shortlist, self.context.cancelled);
-        self.block.set(block);
+        if let Some(lists) = self.lists() {
+            let mut tally = self.tally.take();
+            tally.count(node_count, lists);
+            shortlist.offer_from(&tally, self.signal.min_count);
+            self.tally.set(tally);
+        } else {
+            let mut lanes: Vec<Lane<'_>> = self.middles.iter().map(|middle| self.lane(middle)).collect();
+            let mut block = self.block.take();
+            block.sweep(
+                &mut lanes,
+                node_count,
+                self.signal.min_count,
+                &mut shortlist,
+                self.context.cancelled,
+            );
+            self.block.set(block);
+        }
         let mut expansion = shortlist.finish();
         expansion.is_cut |= self.is_cut;
         expansion
@@ -318,7 +345,7 @@ impl Reading for SharedReading<'_> {
         let left_out = shared.len().saturating_sub(limit);
         let schema = self.context.graph.schema();
         let name = |relation: RelationId, against: bool| {
-            format!("{}{}", if against { "<" } else { "" }, schema.relations()[relation.index()].name)
+            format_compact!("{}{}", if against { "<" } else { "" }, schema.relations()[relation.index()].name)
         };
         let relations = vec![
             name(self.signal.relation, self.signal.reversed),
@@ -338,5 +365,6 @@ impl Reading for SharedReading<'_> {
 
     fn release(self: Box<Self>, scratch: &mut Scratch) {
         scratch.give_block(self.block.take());
+        scratch.give_tally(self.tally.take());
     }
 }

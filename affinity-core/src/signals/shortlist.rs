@@ -5,6 +5,19 @@ use std::cmp::Ordering;
 use super::accumulator::Accumulator;
 use crate::graph::{NodeId, NodeTable};
 
+/// A sum for each node of a kind that a shortlist goes through.
+pub(crate) trait Sums {
+    /// A sum that about `count` nodes reach; 0 where there are few nodes anyway.
+    ///
+    /// Only sums below `end` count, at most 2^63. A guess: it changes no list, only how long it takes to make it.
+    fn likely_floor(&self, end: u64, count: usize) -> u64;
+
+    /// Calls `visit` with each node that has a sum in `from..below`, which is below 2^63, in ascending order.
+    ///
+    /// What `visit` returns becomes the new `from`.
+    fn for_each_within(&self, range: (u64, u64), visit: impl FnMut(NodeId, u64) -> u64);
+}
+
 /// Keeps the `cap` best of the nodes offered to it: highest sum first, ties by external key.
 ///
 /// `allows` is asked only about nodes that would make the list, some `cap * ln(n / cap)` of n offered in random
@@ -84,17 +97,31 @@ impl<'a> Shortlist<'a> {
     /// follow only where the guess was too high or nothing has been cut yet. The guess changes no result.
     pub(crate) fn offer_positive(&mut self, sums: &Accumulator, node_at: impl Fn(usize) -> Option<NodeId>) {
         // Sums below 0 are the largest as unsigned numbers.
-        let end = i64::MIN.cast_unsigned();
+        self.offer_below(sums, i64::MIN.cast_unsigned(), |shortlist, place, sum| {
+            if let Some(node) = node_at(place.index()) {
+                shortlist.offer(node, sum);
+            }
+        });
+    }
+
+    /// Offers the nodes whose sum is at least `least`.
+    pub(crate) fn offer_from(&mut self, sums: &impl Sums, least: u64) {
+        self.offer_below(sums, i64::MIN.cast_unsigned(), |shortlist, node, sum| {
+            if sum >= least {
+                shortlist.offer(node, sum);
+            }
+        });
+    }
+
+    fn offer_below(&mut self, sums: &impl Sums, end: u64, mut offer: impl FnMut(&mut Self, NodeId, u64)) {
         let guess = sums.likely_floor(end, self.cap + self.cap / 2);
         for range in [(guess, end), (0, guess)] {
             let start = (range.0.max(self.floor()), range.1);
             if start.0 >= start.1 {
                 continue;
             }
-            sums.for_each_within(start, |place, sum| {
-                if let Some(node) = node_at(place.index()) {
-                    self.offer(node, sum);
-                }
+            sums.for_each_within(start, |node, sum| {
+                offer(self, node, sum);
                 self.floor().max(range.0)
             });
         }
