@@ -2,6 +2,9 @@
 //!
 //! Adding up list after list over all nodes waits for memory at each edge: the sums of a million nodes do not fit
 //! a processor's own cache, those of a block do. As lists rise, each is read once, from block to block.
+//!
+//! Source: blocking for caches, Lam, Rothberg & Wolf, "The cache performance and optimizations of blocked algorithms",
+//! ASPLOS 1991.
 
 use super::shortlist::Shortlist;
 use crate::exact::units;
