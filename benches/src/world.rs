@@ -35,6 +35,7 @@ from = "Member"
 to = "Trend"
 weighted = true
 timed = true
+compact = true
 [relations.POPULAR_WITH]
 from = "Trend"
 to = "Demographic"

@@ -88,6 +88,7 @@ impl Table {
             ("targets", sizes.targets),
             ("weights", sizes.weights),
             ("times", sizes.times),
+            ("weights and days", sizes.marks),
             ("audiences", sizes.audiences),
             ("origins", sizes.origins),
             ("attributes", sizes.attributes),

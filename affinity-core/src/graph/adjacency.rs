@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::block::{EdgeBlock, Piece, Shape};
 use super::column::Cell;
+use super::mark::Mark;
 use super::node_table::{PAGE_NODES, page_and_slot};
 use super::paged::Paged;
 use super::schema::Relation;
@@ -122,13 +123,19 @@ impl<'a> Run<'a> {
         self.part(self.block.targets())
     }
 
-    /// As long as the targets, or empty where every edge weighs 1.
+    /// Bits of [`Mark`]s, as long as the targets, or empty where weights and times are apart.
+    #[inline]
+    pub(crate) fn marks(self) -> &'a [u32] {
+        self.part(self.block.marks())
+    }
+
+    /// As long as the targets, or empty where every edge weighs 1 or has a mark.
     #[inline]
     pub(crate) fn weights(self) -> &'a [f32] {
         self.part(self.block.weights())
     }
 
-    /// Seconds since 1970, as long as the targets, or empty where no edge has a time.
+    /// Seconds since 1970, as long as the targets, or empty where no edge has a time or each has a mark.
     #[inline]
     pub(crate) fn times(self) -> &'a [u32] {
         self.part(self.block.times())
@@ -140,11 +147,30 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn weight(self, position: usize) -> f32 {
-        self.weights().get(position).copied().unwrap_or(1.0)
+        match self.marks().get(position) {
+            Some(mark) => Mark::from_bits(*mark).weight(),
+            None => self.weights().get(position).copied().unwrap_or(1.0),
+        }
     }
 
     pub(crate) fn time(self, position: usize) -> u32 {
-        self.times().get(position).copied().unwrap_or(0)
+        match self.marks().get(position) {
+            Some(mark) => Mark::from_bits(*mark).seconds(),
+            None => self.times().get(position).copied().unwrap_or(0),
+        }
+    }
+
+    /// Target, weight and time of each edge.
+    pub(crate) fn steps(self) -> impl Iterator<Item = (u32, f32, u32)> {
+        let (marks, weights, times) = (self.marks(), self.weights(), self.times());
+        self.targets().iter().enumerate().map(move |(position, target)| match marks.get(position) {
+            Some(mark) => (*target, Mark::from_bits(*mark).weight(), Mark::from_bits(*mark).seconds()),
+            None => (
+                *target,
+                weights.get(position).copied().unwrap_or(1.0),
+                times.get(position).copied().unwrap_or(0),
+            ),
+        })
     }
 
     pub(crate) fn audience(self, position: usize) -> u32 {
@@ -280,6 +306,8 @@ pub(crate) struct EdgeSizes {
     pub(crate) targets: usize,
     pub(crate) weights: usize,
     pub(crate) times: usize,
+    /// Weights and days together.
+    pub(crate) marks: usize,
     pub(crate) audiences: usize,
     pub(crate) origins: usize,
     pub(crate) attributes: usize,
@@ -395,7 +423,7 @@ fn chunk_up(pieces: &[Piece<'_>], shape: &Shape, census: &mut Census) -> Vec<Arc
         census.enter(&whole);
         return vec![Arc::new(whole)];
     }
-    let chunk_count = edge_count / CHUNK_EDGES;
+    let chunk_count = edge_count.div_ceil(CHUNK_EDGES);
     let bounds = |chunk: usize| chunk * edge_count / chunk_count;
     let chunk = |chunk: usize| {
         let block = EdgeBlock::assemble(&[Piece::Part(&whole, bounds(chunk)..bounds(chunk + 1))], shape);
@@ -433,4 +461,77 @@ fn edit_chunks(
         }
     }
     edited
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::{Adjacency, EdgeEdit, EdgeRow, LIST_MAX};
+    use crate::graph::schema::Schema;
+
+    const SCHEMA: &str = "name = 'x'\n[kinds.A]\n[relations.R]\nfrom = 'A'\nto = 'A'\nweighted = true\ntimed = true\n\
+                          parallel = 'apart'";
+
+    /// Target, origin and weight of all edges of a node.
+    fn list(adjacency: &Adjacency, node: usize) -> Vec<(u32, u32, u32)> {
+        let edges = adjacency.runs(node).flat_map(|run| {
+            (0..run.targets().len())
+                .map(move |at| (run.targets()[at], run.origin(at), run.weight(at).to_bits()))
+        });
+        edges.collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn edited_lists_equal_a_sorted_map_also_where_they_become_hubs_and_cease_to_be(
+            batches in proptest::collection::vec(
+                // Runs of targets to put or to remove, so that lists cross the border in a few steps.
+                proptest::collection::vec((0_u32..70, 0_u32..1_500, 1_u32..900, 0_u32..2, any::<bool>()), 1..8),
+                1..10,
+            ),
+            is_compact: bool,
+        ) {
+            let text = if is_compact { SCHEMA.replace("timed", "compact = true\ntimed") } else { SCHEMA.to_string() };
+            let schema = Schema::from_toml(&text).unwrap();
+            let mut adjacency = Adjacency::new(&schema.relations()[0]);
+            let mut map: BTreeMap<(u32, u32, u32), u32> = BTreeMap::new();
+            let mut versions = Vec::new();
+            for batch in batches {
+                versions.push((adjacency.clone(), map.clone()));
+                let mut edits = Vec::new();
+                for (node, first, count, origin, is_put) in batch {
+                    let node = node % 3 * 33; // three nodes, on two pages
+                    for target in first..first + count {
+                        let weight = f32::from(u16::try_from(target % 16).unwrap());
+                        let row = EdgeRow { target, origin, weight, time: 0, audience: 0, cells: Vec::new() };
+                        if is_put {
+                            map.insert((node, target, origin), weight.to_bits());
+                        } else {
+                            map.remove(&(node, target, origin));
+                        }
+                        edits.push(EdgeEdit { node, target, origin, row: is_put.then_some(row) });
+                    }
+                }
+                adjacency.apply(edits);
+            }
+            versions.push((adjacency, map)); // and those before are as they were
+            for (adjacency, map) in versions {
+                prop_assert_eq!(adjacency.edge_count(), map.len());
+                for node in [0, 33, 66] {
+                    let expected: Vec<_> = map.range((node, 0, 0)..(node + 1, 0, 0)).collect();
+                    let expected: Vec<_> =
+                        expected.into_iter().map(|((_, target, origin), weight)| (*target, *origin, *weight)).collect();
+                    let inline = adjacency.runs(node as usize).next().map_or(0, |run| run.targets().len());
+                    prop_assert!(expected.len() > LIST_MAX || inline == expected.len() || expected.len() > LIST_MAX / 2);
+                    prop_assert_eq!(list(&adjacency, node as usize), expected);
+                }
+            }
+        }
+    }
 }

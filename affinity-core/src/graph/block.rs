@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::adjacency::{EdgeRow, EdgeSizes};
 use super::column::{Cell, Column};
+use super::mark::Mark;
 use super::schema::{AttributeType, Relation};
 use super::terms::EVERYONE;
 use crate::storage::Slab;
@@ -13,19 +14,22 @@ use crate::storage::Slab;
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
     weighted: bool,
+    compact: bool,
     types: Arc<[AttributeType]>,
 }
 
 impl Shape {
     pub(crate) fn of(relation: &Relation) -> Self {
         let types = relation.attributes.entries().iter().map(|(_, of)| *of).collect();
-        Self { weighted: relation.weighted, types }
+        Self { weighted: relation.weighted, compact: relation.compact, types }
     }
 }
 
 /// Which properties a block has besides targets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parts {
+    /// Weight and time in one number: then there are neither weights nor times.
+    pub(crate) marks: bool,
     pub(crate) weights: bool,
     pub(crate) times: bool,
     pub(crate) audiences: bool,
@@ -35,7 +39,7 @@ pub(crate) struct Parts {
 impl Parts {
     /// Numbers of one edge.
     pub(crate) fn width(self) -> usize {
-        [self.weights, self.times, self.audiences, self.origins].map(usize::from).iter().sum::<usize>() + 1
+        [self.marks, self.weights, self.times, self.audiences, self.origins].map(usize::from).iter().sum::<usize>() + 1
     }
 }
 
@@ -96,8 +100,9 @@ impl EdgeBlock {
             })
         };
         let parts = Parts {
-            weights: shape.weighted,
-            times: any(Self::times, |row| row.time, 0),
+            marks: shape.compact,
+            weights: shape.weighted && !shape.compact,
+            times: !shape.compact && any(Self::times, |row| row.time, 0),
             audiences: any(Self::audiences, |row| row.audience, EVERYONE),
             origins: any(Self::origins, |row| row.origin, 0),
         };
@@ -114,6 +119,7 @@ impl EdgeBlock {
             }
         };
         append(true, Self::targets, |row| row.target, 0);
+        append(parts.marks, Self::marks, |row| Mark::new(row.weight, row.time).bits(), 0);
         append(parts.weights, Self::weight_bits, |row| row.weight.to_bits(), 1.0_f32.to_bits());
         append(parts.times, Self::times, |row| row.time, 0);
         append(parts.audiences, Self::audiences, |row| row.audience, EVERYONE);
@@ -158,9 +164,15 @@ impl EdgeBlock {
         self.property(true, 0)
     }
 
+    /// Bits of [`Mark`]s.
+    #[inline]
+    pub(crate) fn marks(&self) -> &[u32] {
+        self.property(self.parts.marks, 1)
+    }
+
     #[inline]
     fn weight_bits(&self) -> &[u32] {
-        self.property(self.parts.weights, 1)
+        self.property(self.parts.weights, 1) // a block with marks has none
     }
 
     #[inline]
@@ -175,7 +187,7 @@ impl EdgeBlock {
 
     #[inline]
     pub(crate) fn audiences(&self) -> &[u32] {
-        let before = 1 + usize::from(self.parts.weights) + usize::from(self.parts.times);
+        let before = self.parts.width() - usize::from(self.parts.origins) - 1;
         self.property(self.parts.audiences, before)
     }
 
@@ -210,6 +222,7 @@ impl EdgeBlock {
     pub(crate) fn add_sizes(&self, sizes: &mut EdgeSizes) {
         let bytes = |is_there: bool| if is_there { self.edge_count() * 4 } else { 0 };
         sizes.targets += bytes(true);
+        sizes.marks += bytes(self.parts.marks);
         sizes.weights += bytes(self.parts.weights);
         sizes.times += bytes(self.parts.times);
         sizes.audiences += bytes(self.parts.audiences);

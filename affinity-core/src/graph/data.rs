@@ -9,6 +9,7 @@ use compact_str::{CompactString, ToCompactString};
 use super::adjacency::{Adjacency, EdgeEdit, EdgeRow};
 use super::column::Cell;
 use super::key::{AttributeId, Key, KindId, NodeId, RelationId, SpaceId, TermSpaceId};
+use super::mark::Mark;
 use super::node_table::{NodeEdit, NodeTable};
 use super::record::{Audience, Change, EdgeKey, EdgeRecord, NodeRecord, TERM_WEIGHT_MAX, Timestamp, Value};
 use super::schema::{AttributeType, Attributes, Parallel, Schema};
@@ -450,6 +451,8 @@ impl Graph {
             self.cells(&relation.attributes, record.attributes, &edge.source)?
         };
         let weight = if relation.weighted { record.weight } else { 1.0 };
+        let mark = Mark::new(weight, time);
+        let (weight, time) = if relation.compact { (mark.weight(), mark.seconds()) } else { (weight, time) };
         Ok(EdgeRow { target: 0, origin: 0, weight, time, audience, cells })
     }
 

@@ -130,25 +130,19 @@ impl<'a> Hop<'a> {
     /// Targets come in ascending order; parallel edges are merged as the relation says.
     pub(crate) fn visit(&self, index: usize, visit: &mut dyn FnMut(Step)) {
         if self.is_plain {
-            for run in self.adjacency.runs(index) {
-                for (position, target) in run.targets().iter().enumerate() {
-                    let (weight, time) = (run.weight(position), run.time(position));
-                    visit(Step { target: NodeId::from_raw(*target), weight, time });
-                }
-            }
+            let steps = self.adjacency.runs(index).flat_map(Run::steps);
+            steps.for_each(|(target, weight, time)| {
+                visit(Step { target: NodeId::from_raw(target), weight, time });
+            });
             return;
         }
         let mut held: Option<Held> = None;
         for run in self.adjacency.runs(index) {
-            for (position, target) in run.targets().iter().enumerate() {
-                if !self.passes(run, position, *target) {
+            for (position, (target, weight, time)) in run.steps().enumerate() {
+                if !self.passes(run, position, target) {
                     continue;
                 }
-                let step = Step {
-                    target: NodeId::from_raw(*target),
-                    weight: run.weight(position),
-                    time: run.time(position),
-                };
+                let step = Step { target: NodeId::from_raw(target), weight, time };
                 if matches!(self.parallel, Parallel::Single | Parallel::Apart) {
                     visit(step);
                     continue;

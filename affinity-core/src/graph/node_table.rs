@@ -71,8 +71,7 @@ impl NodeTable {
 
     /// A hash of the key at a position, the same whatever the order of loading; 0 where no node is.
     pub(crate) fn key_hash(&self, index: usize) -> u64 {
-        let (page, slot) = page_and_slot(index);
-        self.keys.get(page).and_then(|keys| keys.get(slot)).map_or(0, Key::stable_hash)
+        key_at(&self.keys, index).map_or(0, Key::stable_hash)
     }
 
     /// A table from the parts of a snapshot, whose shape the reader has checked: all pages full but the last.
@@ -126,9 +125,8 @@ impl NodeTable {
 
     /// The key of a node of this table.
     pub(crate) fn key(&self, node: NodeId) -> &Key {
-        let (page, slot) = page_and_slot(node.index());
         static NO_KEY: Key = Key::Uuid([0; 16]);
-        self.keys.get(page).and_then(|keys| keys.get(slot)).unwrap_or(&NO_KEY) // every node has one
+        key_at(&self.keys, node.index()).unwrap_or(&NO_KEY) // every node has one
     }
 
     #[inline]
@@ -173,9 +171,8 @@ impl NodeTable {
         let node = NodeId::from_index(self.node_count)?;
         let (page, _) = page_and_slot(node.index());
         Arc::make_mut(self.keys.get_mut(page)).push(key.clone());
-        let mut index = std::mem::take(&mut self.index);
-        index.insert(key.stable_hash(), node.raw(), |id| self.key_hash(id as usize));
-        self.index = index;
+        let hash_of = |id: u32| key_at(&self.keys, id as usize).map_or(0, Key::stable_hash);
+        self.index.insert(key.stable_hash(), node.raw(), hash_of);
         self.node_count += 1;
         self.restrictions.add(NOBODY);
         Some(node)
@@ -266,6 +263,11 @@ pub(crate) struct NodeSizes {
     pub(crate) pages: usize,
     pub(crate) principals: usize,
     pub(crate) attributes: usize,
+}
+
+fn key_at(keys: &Paged<Arc<Vec<Key>>>, index: usize) -> Option<&Key> {
+    let (page, slot) = page_and_slot(index);
+    keys.get(page)?.get(slot)
 }
 
 /// Texts as one: the length of each before it.

@@ -115,6 +115,8 @@ pub struct Relation {
     pub weighted: bool,
     /// Whether edges carry a time.
     pub timed: bool,
+    /// Whether weight and time take 4 bytes together instead of 8: a weight within 1/2048 of itself, a time to the day.
+    pub compact: bool,
     /// Whether an edge is listed once and walked both ways as one.
     pub symmetric: bool,
     /// What parallel edges mean.
@@ -266,6 +268,8 @@ struct RelationToml {
     #[serde(default)]
     timed: bool,
     #[serde(default)]
+    compact: bool,
+    #[serde(default)]
     symmetric: bool,
     #[serde(default)]
     parallel: Parallel,
@@ -342,12 +346,20 @@ impl Schema {
                     expected: "false, since it joins two different kinds",
                 });
             }
+            if relation.compact && !(relation.weighted || relation.timed) {
+                return Err(SchemaError::OutOfRange {
+                    field: format!("relations.{name}.compact"),
+                    got: "true".to_string(),
+                    expected: "false, since its edges have neither weight nor time",
+                });
+            }
             relations.push(Relation {
                 name,
                 from,
                 to,
                 weighted: relation.weighted,
                 timed: relation.timed,
+                compact: relation.compact,
                 symmetric: relation.symmetric,
                 parallel: relation.parallel,
                 attributes: relation.attributes.into_iter().collect(),

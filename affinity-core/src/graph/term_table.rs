@@ -43,6 +43,7 @@ impl TermTable {
             to: space.kind,
             weighted: true,
             timed: false,
+            compact: false,
             symmetric: false,
             parallel: Parallel::Single,
             attributes: Attributes::default(),

@@ -50,10 +50,8 @@ impl Texts {
         let before = (0..self.count % TEXTS_PER_PAGE).map(|slot| page.get(slot));
         *page = Arc::new(Lists::new(before.chain([Some(text.as_bytes())])));
         self.count += 1;
-        let mut index = std::mem::take(&mut self.index);
-        let hash_of = |id| stable_hash(TEXT, self.get(id).as_bytes());
-        index.insert(stable_hash(TEXT, text.as_bytes()), id, hash_of);
-        self.index = index;
+        let hash_of = |id| stable_hash(TEXT, text_at(&self.pages, id).as_bytes());
+        self.index.insert(stable_hash(TEXT, text.as_bytes()), id, hash_of);
         Some(id)
     }
 
@@ -64,8 +62,7 @@ impl Texts {
 
     /// The text behind an id of this set.
     pub(crate) fn get(&self, id: u32) -> &str {
-        let (page, slot) = (id as usize / TEXTS_PER_PAGE, id as usize % TEXTS_PER_PAGE);
-        self.pages.get(page).and_then(|page| page.text(slot)).unwrap_or_default() // every id has one
+        text_at(&self.pages, id)
     }
 
     /// How many texts there are.
@@ -83,6 +80,11 @@ impl Texts {
         let page_bytes = |page: &Arc<Lists<u8>>| ARC_BYTES + size_of::<Lists<u8>>() + page.size_bytes();
         self.pages.size_bytes() + self.index.size_bytes() + self.pages.iter().map(page_bytes).sum::<usize>()
     }
+}
+
+fn text_at(pages: &Paged<Arc<Lists<u8>>>, id: u32) -> &str {
+    let (page, slot) = (id as usize / TEXTS_PER_PAGE, id as usize % TEXTS_PER_PAGE);
+    pages.get(page).and_then(|page| page.text(slot)).unwrap_or_default() // every id has one
 }
 
 /// An append-only set of values, each with a small integer that never changes, as [`Texts`] are.

@@ -37,6 +37,17 @@ impl Decay {
         !self.by_day.is_empty()
     }
 
+    /// As [`Decay::factor`] of the first second of a day after 1970.
+    #[inline]
+    pub(crate) fn factor_of_day(&self, day: u32) -> f64 {
+        if self.by_day.is_empty() || day == 0 {
+            return 1.0;
+        }
+        let age_days = (self.as_of_seconds.div_euclid(SECONDS_PER_DAY) - i64::from(day)).max(0);
+        let day = usize::try_from(age_days).unwrap_or(DAYS_MAX).min(DAYS_MAX - 1);
+        self.by_day[day]
+    }
+
     /// In (0, 1]; 1 without decay, for an edge without a time, and for one from after `as_of`.
     #[inline]
     pub(crate) fn factor(&self, time: u32) -> f64 {

@@ -1,4 +1,7 @@
 //! Small counts over the nodes of a kind: in how many of some sorted lists each of them is.
+//!
+//! Source: a maximum per block, by which blocks are skipped, is from Ding & Suel, "Faster top-k document retrieval using
+//! block-max indexes", SIGIR 2011.
 
 use std::ops::Range;
 

@@ -232,14 +232,15 @@ impl EdgeSections<'_> {
 
     fn block(&mut self, ends: Ends<'_>, count: usize, flags: u8) -> Result<EdgeBlock, SnapshotError> {
         let allowed = HAS_AUDIENCES
-            | if ends.relation.timed { HAS_TIMES } else { 0 }
+            | if ends.relation.timed && !ends.relation.compact { HAS_TIMES } else { 0 }
             | if ends.relation.parallel == Parallel::Single { 0 } else { HAS_ORIGINS };
         if flags & !allowed != 0 {
             return Err(self.pages.invalid("block flags", format_args!("bits of {allowed}"), flags));
         }
         let has = |flag: u8| flags & flag != 0;
         let parts = Parts {
-            weights: ends.relation.weighted,
+            marks: ends.relation.compact,
+            weights: ends.relation.weighted && !ends.relation.compact,
             times: has(HAS_TIMES),
             audiences: has(HAS_AUDIENCES),
             origins: has(HAS_ORIGINS),

@@ -26,9 +26,12 @@ pub(super) fn schema_text(schema: &Schema) -> String {
             kind_name(relation.from),
             kind_name(relation.to)
         );
-        for (holds, word) in
-            [(relation.weighted, "weighted"), (relation.timed, "timed"), (relation.symmetric, "symmetric")]
-        {
+        for (holds, word) in [
+            (relation.weighted, "weighted"),
+            (relation.timed, "timed"),
+            (relation.compact, "compact"),
+            (relation.symmetric, "symmetric"),
+        ] {
             if holds {
                 words.push(' ');
                 words.push_str(word);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod worlds;
+mod compact;
 mod cold_targets;
 mod invariants;
 mod hard_cases;

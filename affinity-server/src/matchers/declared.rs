@@ -54,6 +54,7 @@ impl Declared {
                     to,
                     weighted: false,
                     timed: true,
+                    compact: false,
                     symmetric: false,
                     parallel: Parallel::Single,
                     attributes: [

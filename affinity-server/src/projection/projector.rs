@@ -16,7 +16,7 @@ use crate::embedding::{Embedder, EmbeddingError};
 use crate::observability::Progress;
 
 /// Changes handed to the builder at once.
-const BUILD_CHANGES: usize = 20_000;
+const BUILD_CHANGES: usize = 100_000;
 /// Touched anchors beyond which reading everything anew, in a stream, is cheaper than comparing.
 const COMPARED_ANCHORS_MAX: usize = 20_000;
 

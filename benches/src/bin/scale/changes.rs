@@ -2,13 +2,12 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Instant;
 
 use affinity_core::{Change, EdgeKey, EdgeRecord};
 use benches::World;
 
 use crate::ALLOCATOR;
-use crate::measure::Percentiles;
+use crate::measure::{Percentiles, thread_time};
 
 /// New edges, each in a version of its own.
 const EDGE_COUNT: usize = 2_000;
@@ -23,11 +22,11 @@ pub(crate) fn measure(world: &World) -> Result<(), Box<dyn Error>> {
         let target = World::trend(index * index % world.params.trend_count);
         let edge = EdgeKey { relation: relation.clone(), source, target, origin: None };
         let record = EdgeRecord { weight: 0.5, ..EdgeRecord::default() };
-        let (before, begun) = (ALLOCATOR.stats(), Instant::now());
+        let (before, begun) = (ALLOCATOR.stats(), thread_time());
         let next = engine.update([Change::PutEdge { edge, record }])?;
         bytes += ALLOCATOR.stats().bytes_allocated - before.bytes_allocated;
         engine = Arc::new(next);
-        times.push(begun.elapsed());
+        times.push(thread_time() - begun);
     }
     let total: f64 = times.iter().map(std::time::Duration::as_secs_f64).sum();
     let count = EDGE_COUNT as f64;

@@ -1,7 +1,14 @@
-//! Percentiles of times.
+//! Processor time of one thread, so that other work on the machine counts less, and percentiles of it.
 
 use std::fmt;
 use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// Processor time that this thread has taken.
+pub(crate) fn thread_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+}
 
 /// In microseconds.
 pub(crate) struct Percentiles {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use affinity_core::{Answer, Observer, Query, Scratch, Unobserved};
 use benches::{AS_OF, World};
 
 use crate::ALLOCATOR;
-use crate::measure::Percentiles;
+use crate::measure::{Percentiles, thread_time};
 
 /// Each source's best round tells what a query costs when nothing else takes the processor.
 const ROUND_COUNT: usize = 3;
@@ -26,9 +26,9 @@ pub(crate) fn measure(world: &World, source_count: usize) -> Result<(), Box<dyn 
         let (mut all, mut best) = (Vec::new(), vec![Duration::MAX; queries.len()]);
         for _ in 0..ROUND_COUNT {
             for (query, best) in queries.iter().zip(&mut best) {
-                let begun = Instant::now();
+                let begun = thread_time();
                 let answer = ask(query)?;
-                let time = begun.elapsed();
+                let time = thread_time() - begun;
                 drop(answer);
                 *best = time.min(*best);
                 all.push(time);
@@ -50,8 +50,11 @@ pub(crate) fn measure(world: &World, source_count: usize) -> Result<(), Box<dyn 
             (after.bytes_allocated - before.bytes_allocated) / queries.len()
         );
         stages(world, &queries)?;
-        let (one, two) = (throughput(world, &queries, 1), throughput(world, &queries, 2));
-        println!("    requests a second: {one:.0} on one thread, {two:.0} on two: {:.2} times", two / one);
+        let (one, two) = (cost(world, &queries, 1), cost(world, &queries, 2));
+        println!(
+            "    processor time a request: {one:.1} us alone, {two:.1} us beside another thread: throughput {:.2} times",
+            2.0 * one / two
+        );
     }
     Ok(())
 }
@@ -72,23 +75,23 @@ fn check(answer: &Answer, again: &Answer) -> Result<(), Box<dyn Error>> {
 
 /// Adds up the time of each stage.
 struct Stages {
-    last: Instant,
+    last: Duration,
     total: BTreeMap<&'static str, Duration>,
 }
 
 impl Observer for Stages {
     fn stage_done(&mut self, stage: &'static str) {
-        let now = Instant::now();
+        let now = thread_time();
         *self.total.entry(stage).or_default() += now - self.last;
         self.last = now;
     }
 }
 
 fn stages(world: &World, queries: &[Query]) -> Result<(), Box<dyn Error>> {
-    let mut stages = Stages { last: Instant::now(), total: BTreeMap::new() };
+    let mut stages = Stages { last: thread_time(), total: BTreeMap::new() };
     let mut scratch = Scratch::default();
     for query in queries {
-        stages.last = Instant::now();
+        stages.last = thread_time();
         world.engine.recommend_with(query, &mut scratch, &mut stages)?;
     }
     let mean = |total: &Duration| total.as_secs_f64() * 1e6 / queries.len() as f64;
@@ -97,18 +100,19 @@ fn stages(world: &World, queries: &[Query]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Requests a second, each thread asking about every source.
-fn throughput(world: &World, queries: &[Query], thread_count: usize) -> f64 {
-    let begun = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..thread_count {
-            scope.spawn(|| {
-                let mut scratch = Scratch::default();
-                for query in queries {
-                    drop(world.engine.recommend_with(query, &mut scratch, &mut Unobserved));
-                }
-            });
+/// Mean processor time of a request in microseconds, each thread asking about every source.
+fn cost(world: &World, queries: &[Query], thread_count: usize) -> f64 {
+    let ask_all = || {
+        let (mut scratch, begun) = (Scratch::default(), thread_time());
+        for query in queries {
+            drop(world.engine.recommend_with(query, &mut scratch, &mut Unobserved));
         }
+        thread_time() - begun
+    };
+    let times: Vec<Duration> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..thread_count).map(|_| scope.spawn(ask_all)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
-    (thread_count * queries.len()) as f64 / begun.elapsed().as_secs_f64()
+    let total: f64 = times.iter().map(Duration::as_secs_f64).sum();
+    total * 1e6 / (thread_count * queries.len()) as f64
 }

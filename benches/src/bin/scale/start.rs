@@ -6,6 +6,8 @@ use std::time::Instant;
 use affinity_core::{Engine, Query};
 use benches::{AS_OF, World};
 
+use crate::measure::thread_time;
+
 pub(crate) fn measure(world: &World) -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("engine.affinity");
@@ -17,11 +19,11 @@ pub(crate) fn measure(world: &World) -> Result<(), Box<dyn Error>> {
     let query = Query::new("partners", World::member(1)).as_of(AS_OF);
     for _ in 0..5 {
         let (schema, matchers) = (world.engine.schema().clone(), matchers.clone());
-        let begun = Instant::now();
+        let begun = thread_time();
         let engine = Engine::open(&path, schema, matchers)?;
-        let opened = begun.elapsed();
+        let opened = thread_time() - begun;
         let answer = engine.recommend(&query)?;
-        let answered = begun.elapsed();
+        let answered = thread_time() - begun;
         if answer.matches != world.engine.recommend(&query)?.matches {
             return Err("the snapshot answers otherwise than what was saved".into());
         }
