@@ -42,7 +42,7 @@ pub mod learning;
 pub use self::engine::{
     AdHocSource, Assign, AssignCut, AssignError, AssignedPair, Assignment, Counts, Engine, EngineBuilder,
     EngineError, FeatureRow, FeatureTable, FilterOf, FullTarget, LastShown, Link, MissedSource, Observer,
-    Query, QueryError, QuerySource, Remedy, SignalShortfall, SizeRow, TwoSidedQuery, Unmatched,
+    Query, QueryError, QuerySource, RecallRow, Remedy, SignalShortfall, SizeRow, TwoSidedQuery, Unmatched,
     UnmatchedReason, Unobserved, WhyNot, WhyNotReason,
 };
 pub use self::graph::{

@@ -11,6 +11,7 @@ mod why_not;
 mod assign;
 mod observer;
 mod sizes;
+mod recall;
 
 pub use self::assign::{
     Assign, AssignCut, AssignError, AssignedPair, Assignment, FullTarget, Unmatched, UnmatchedReason,
@@ -22,6 +23,7 @@ pub use self::query::{AdHocSource, Link, Query, QuerySource, TwoSidedQuery};
 pub(crate) use self::reciprocal::check_ways_back;
 pub(crate) use self::version::bind;
 
+pub use self::recall::RecallRow;
 pub use self::shortfall::SignalShortfall;
 pub use self::sizes::SizeRow;
 pub use self::version::{Counts, Engine, EngineBuilder};

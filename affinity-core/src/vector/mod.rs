@@ -17,6 +17,7 @@ mod scan;
 mod nearest;
 mod hnsw;
 mod search;
+mod recall;
 mod sizes;
 #[cfg(test)]
 mod tests;

@@ -92,3 +92,48 @@ impl<T: Pod> RowTable<T> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{RowTable, Slab};
+
+    #[test]
+    fn rows_are_found_in_one_memory_and_beside_it() {
+        let page = |rows: &[u32]| Slab::from(rows.to_vec());
+        let mut pages =
+            [(0b101, page(&[1, 2, 3, 4])), (0, page(&[])), (u64::MAX, page(&[7; 128])), (2, page(&[8, 9]))];
+        let mut slabs: Vec<&mut Slab<u32>> = pages.iter_mut().map(|(_, slab)| slab).collect();
+        Slab::pack(&mut slabs);
+        let table = |pages: &[(u64, Slab<u32>)]| {
+            let pages = pages.iter().map(|(present, rows)| (*present > 0).then_some((*present, rows)));
+            RowTable::new(2, pages.collect::<Vec<_>>().into_iter())
+        };
+        let check = |table: &RowTable<u32>| {
+            let rows =
+                [0, 1, 2, 64, 128, 191, 192, 193, 256].map(|node| table.row(node).map(<[u32]>::to_vec));
+            let row = |first, second| Some(vec![first, second]);
+            let full = row(7, 7);
+            let expected = [row(1, 2), None, row(3, 4), None, full.clone(), full, None, row(8, 9), None];
+            assert_eq!(rows, expected);
+        };
+        let packed = table(&pages);
+        assert_eq!(packed.slabs.len(), 1);
+        check(&packed);
+        // A page that changed has memory of its own, be it the first or another.
+        for changed in [0, 3] {
+            let mut pages = pages.clone();
+            pages[changed].1 = Slab::from(pages[changed].1.to_vec());
+            let mixed = table(&pages);
+            assert_eq!(mixed.slabs.len(), 2);
+            check(&mixed);
+        }
+        assert_eq!(packed.nodes().count(), 2 + 64 + 1);
+    }
+
+    #[test]
+    fn a_page_shorter_than_it_says_has_no_rows_beyond() {
+        let short = Slab::from(vec![1_u32, 2, 3]);
+        let table = RowTable::new(2, [Some((0b11, &short))].into_iter());
+        assert_eq!((table.row(0), table.row(1)), (Some(&[1, 2][..]), None));
+    }
+}

@@ -339,7 +339,7 @@ impl Space {
         match &before.index {
             Some(index) => index.changed(&change(changed)),
             None => {
-                let all: Vec<usize> = self.rows.nodes().map(|node| node as usize).collect();
+                let all: Vec<usize> = self.nodes().collect();
                 Hnsw::empty(HnswParams::STANDARD).changed(&change(&all))
             }
         }
@@ -354,6 +354,11 @@ impl Space {
     /// Which slots of a page have a vector, without a look at the page.
     pub(super) fn present(&self, page_idx: usize) -> u64 {
         self.rows.present(page_idx)
+    }
+
+    /// All nodes with a vector, in rising order.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = usize> + '_ {
+        self.rows.nodes().map(|node| node as usize)
     }
 
     /// What the index compares instead of the vectors.

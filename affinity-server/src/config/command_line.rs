@@ -184,6 +184,7 @@ impl Invocation {
             Some(("stats", matches)) => Task::Stats(StatsOptions {
                 platform: matches.get_one::<String>("platform").cloned().unwrap_or_default(),
                 json: matches.get_flag("json"),
+                recall: matches.get_flag("recall"),
             }),
             Some(("versions", matches)) => Task::Versions { matcher: matcher_name(matches) },
             _ => Task::Serve,
@@ -295,6 +296,9 @@ fn command() -> Command {
             Command::new("stats")
                 .about("Say where every byte of a platform's engine is: nodes, edges, vectors, statistics")
                 .arg(Arg::new("platform").required(true).value_name("PLATFORM").help("Whose engine"))
+                .arg(Arg::new("recall").long("recall").action(ArgAction::SetTrue).help(
+                    "Instead, say how many of the nearest vectors its indexes find, against comparing all",
+                ))
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the table as JSON"))
                 .after_help("A running server tells the same in /metrics, as affinity_engine_bytes."),
         )

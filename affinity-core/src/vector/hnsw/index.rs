@@ -130,7 +130,7 @@ impl Hnsw {
         width: usize,
         by_key: &dyn Fn(usize, usize) -> std::cmp::Ordering,
         cancelled: &dyn Fn() -> bool,
-        admits: Option<&mut dyn FnMut(u32) -> bool>,
+        mut admits: Option<&mut dyn FnMut(u32) -> bool>,
         scratch: &mut SearchScratch,
     ) -> Result<(), ScanCancelled> {
         scratch.beam.start(width);
@@ -139,11 +139,10 @@ impl Hnsw {
         let ties = |left: u32, right: u32| by_key(left as usize, right as usize);
         let walk = Walk { links: &self.links, measure, ties: &ties, cancelled };
         let nearest = walk.descend(entry, top, 1, scratch);
-        let admits = admits.map(|admits| (nearest.node(), admits));
-        if admits.is_none() {
+        if admits.as_mut().is_none_or(|admits| admits(nearest.node())) {
             scratch.beam.offer(nearest, &ties);
         }
-        walk.spread(0, admits, scratch)
+        walk.spread(0, admits.map(|admits| (nearest.node(), admits)), scratch)
     }
 
     /// Pages with room for the nodes that are there now, those that changed without links.

@@ -9,7 +9,7 @@ use super::{Hnsw, HnswParams, LinkPage, SearchScratch};
 use crate::seeded::Seeded;
 use crate::vector::{
     Codes, Kernel, Metric, Neighbor, NewVector, PreparedQuery, Scan, Searched, Space, SpaceParams,
-    VectorChange,
+    VectorChange, beam_width,
 };
 
 const DIMENSION: usize = 16;
@@ -197,6 +197,22 @@ fn codes_lead_to_the_same_neighbors_with_exact_similarities() {
     // Sixteen bits say little; that anything near is found shows that they are used and what they find is compared.
     let (recall_bits, _) = recall(&bits, &queries, &|_| true);
     assert!((0.3..recall_bytes).contains(&recall_bits), "{recall_bits} by bits");
+}
+
+#[test]
+fn recall_is_told_against_the_scan_of_the_others() {
+    let points = Points::new(14);
+    let build = |exact_max: usize, codes: Codes| {
+        let changes = (0..12_000).map(|node| points.put(node, node, 0)).collect();
+        empty_with(exact_max, codes).with_changes(changes, &hash_of).unwrap()
+    };
+    assert_eq!(build(12_000, Codes::None).recall(50, LIMIT), None);
+    let plain = build(100, Codes::None).recall(50, LIMIT).unwrap();
+    assert!(plain.recall >= 0.95 && plain.compared < 6_000.0, "{plain:?}");
+    assert_eq!((plain.query_count, plain.beam_width), (50, beam_width(LIMIT)));
+    // Sixteen bits say little.
+    let bits = build(100, Codes::Binary).recall(50, LIMIT).unwrap();
+    assert!((0.1..0.95).contains(&bits.recall), "{bits:?}");
 }
 
 #[test]

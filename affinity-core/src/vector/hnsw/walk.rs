@@ -88,8 +88,8 @@ impl<M: Measure, T: Ties> Walk<'_, M, T> {
 
     /// Fills the beam with the nearest nodes of a level, from what is in it.
     ///
-    /// With `admits`, only nodes that it admits are compared and come into the beam, as if there were no others, but for
-    /// `start`: that is where the walk begins.
+    /// With `admits`, only nodes that it admits are compared and come into the beam, as if there were no others; where
+    /// there is none in it yet, the walk begins at the node that comes with it.
     ///
     /// # Errors
     /// [`ScanCancelled`] when `cancelled` returned true.
@@ -107,7 +107,7 @@ impl<M: Measure, T: Ties> Walk<'_, M, T> {
         }
         let mut met = Met::new(self.measure);
         let mut step = 0;
-        let mut start = admits.as_ref().map(|(start, _)| *start);
+        let mut start = admits.as_ref().map(|(start, _)| *start).filter(|_| beam.entries().is_empty());
         while let Some(node) = start.take().or_else(|| beam.expand_next()) {
             if step % STEPS_PER_CHECK == 0 && (self.cancelled)() {
                 return Err(ScanCancelled { pages_done: 0, pages_total: self.links.pages.len() });
