@@ -33,5 +33,6 @@ pub mod hosting;
 pub mod batch;
 pub mod learning;
 pub mod health;
+pub mod connection;
 pub mod router;
 pub mod serve;
