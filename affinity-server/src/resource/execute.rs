@@ -94,10 +94,10 @@ impl Ask<'_> {
             found.total = Some(found.total.map_or(planned, |counted| counted.max(planned)));
         }
         (work.check)(&found)?;
-        if work.commits {
+        if work.commits && work.access == Access::Write {
             transaction.commit().await?;
         } else {
-            transaction.rollback().await?;
+            drop(transaction); // rolled back on its way to the pool: nobody waits for it
         }
         Ok(found)
     }

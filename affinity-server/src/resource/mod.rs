@@ -21,6 +21,7 @@ mod call;
 mod execute; // as the caller, again when it lost against others
 mod retry;
 mod failure; // the database's errors
+mod refused; // what the audit trail says of them
 mod answer; // status, headers, body
 mod refusal; // the grammar's errors
 mod routes;

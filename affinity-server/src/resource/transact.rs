@@ -89,9 +89,12 @@ impl Ask<'_> {
                     wait_apart(attempt).await;
                     attempt += 1;
                 }
-                Err(Failed { failure, culprit: None }) => return Err(failure.into_problem(&self.caller)),
+                Err(Failed { failure, culprit: None }) => {
+                    return Err(self.audited(failure.into_problem(&self.caller)).await);
+                }
                 Err(Failed { failure, culprit: Some(culprit) }) => {
-                    return Err(self.explain(failure, &culprit.0, culprit.1.as_ref()).await);
+                    let problem = self.explain(failure, &culprit.0, culprit.1.as_ref()).await;
+                    return Err(self.audited(problem).await);
                 }
             }
         }

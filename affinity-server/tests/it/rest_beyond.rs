@@ -1,5 +1,7 @@
 //! What the REST layer does beyond PostgREST: versions, keys that make a write happen once, batches, outcomes per row.
 
+use std::time::Duration;
+
 use affinity_server::resource::RestSettings;
 use affinity_server::resource::request::Limits;
 use serde_json::{Value, json};
@@ -227,4 +229,25 @@ async fn a_transaction_that_loses_is_tried_again() {
         (answer.status, answer.header("retry-after"), answer.json()["code"].as_str()),
         (503, "1", Some("40P01"))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_do_not_wait_for_a_catalog_that_is_being_read() {
+    let world = shop("rest_while_reading").await;
+    let mut lock = world.pool.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE affinity.column_tags").execute(&mut *lock).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE shop.fresh (id int PRIMARY KEY)").execute(&world.pool).await.unwrap();
+    let waiting =
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'affinity.column_tags'::regclass";
+    let reader_waits = async {
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&world.pool).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), reader_waits).await.unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(20), world.get("/notes")).await.unwrap();
+    assert_eq!((answer.status, world.get("/fresh").await.status), (200, 404));
+    lock.rollback().await.unwrap();
+    let shown = async { while world.get("/fresh").await.status != 200 {} };
+    tokio::time::timeout(Duration::from_secs(20), shown).await.unwrap();
 }

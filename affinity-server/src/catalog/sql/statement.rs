@@ -153,6 +153,18 @@ impl Statement {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::catalog) struct Alias(u32);
 
+/// Gives settings their values for the rest of the transaction, one after the other.
+#[must_use]
+pub fn set_locally(settings: &[(&str, String)]) -> Statement {
+    let mut sql = Statement::default();
+    sql.push("SELECT ");
+    sql.separated(", ", settings, |sql, (name, value)| {
+        sql.push("set_config(").bind((*name).to_owned(), "text");
+        sql.push(", ").bind(value.clone(), "text").push(", true)");
+    });
+    sql
+}
+
 /// Where functions and types without a schema are looked for in a request to `schema`, as `search_path` wants it.
 #[must_use]
 pub fn search_path(platform: &ServedPlatform, schema: &Identifier) -> String {
