@@ -34,6 +34,7 @@ pub mod batch;
 pub mod stats;
 pub mod learning;
 pub mod health;
+pub mod connection;
 pub mod read_ahead;
 pub mod router;
 pub mod serve;

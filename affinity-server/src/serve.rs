@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware;
 use reqwest::Url;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,6 +17,7 @@ use crate::auth::{
 };
 use crate::catalog::{CatalogError, CatalogHandle, CatalogSettings};
 use crate::config::Config;
+use crate::connection::{Connections, Peer, tell_peer};
 use crate::database::{Database, DatabaseError};
 use crate::embedding::Embedder;
 use crate::hosting::{HostingError, embedder, host_platforms};
@@ -200,7 +202,9 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     let settings = config.rest.clone();
     let rest = Rest::sharing(cursor_secret, database.pool().clone(), catalog.clone(), settings);
     let service = router(Arc::clone(&matching), Some(Backend { authority, catalog, rest }), metrics);
-    let served = axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
+    let service = service.layer(middleware::from_fn(tell_peer));
+    let service = service.into_make_service_with_connect_info::<Peer>();
+    let served = axum::serve(Connections(listener), service)
         .with_graceful_shutdown(async move { stop.received().await })
         .await
         .map_err(|source| ServeError::System { source });

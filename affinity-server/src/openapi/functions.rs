@@ -106,7 +106,9 @@ impl Overloads<'_> {
     }
 
     fn post_operation(&self) -> Value {
-        let mut operation = self.operation("post", Vec::new());
+        let writes = self.overloads.iter().any(|function| function.is_volatile);
+        let key = json!({ "$ref": "#/components/parameters/rest_idempotency_key" });
+        let mut operation = self.operation("post", Vec::from_iter(writes.then_some(key)));
         let bodies: Vec<Value> = self.overloads.iter().map(|function| arguments_schema(function)).collect();
         let schema = match bodies.as_slice() {
             [only] => only.clone(),

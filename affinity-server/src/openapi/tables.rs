@@ -226,6 +226,7 @@ impl Table<'_> {
             "headers": {
                 "ETag": { "description": "The version of the answer, or of its only row.", "schema": { "type": "string" } },
                 "Link": { "description": "The next page, as `rel=\"next\"`.", "schema": { "type": "string" } },
+                "Affinity-Truncated": { "description": "What the server's own cap cut: `rows_max=1000`, or with `; embedded=` and a table, its rows within a row.", "schema": { "type": "string" } },
                 "Content-Range": { "description": "First and last row, and how many there are: `0-9/42`.", "schema": { "type": "string" } },
             },
             "content": {
@@ -296,7 +297,7 @@ impl Table<'_> {
 
     fn insert_operation(&self) -> Value {
         let name = self.relation.name.name();
-        let mut parameters = self.parameters(&["return"], Filters::None);
+        let mut parameters = self.parameters(&["return", "idempotency_key"], Filters::None);
         parameters
             .push(self.names_parameter("columns", "Keys of the body that count; the others are left out."));
         parameters.push(self.names_parameter(

@@ -79,7 +79,7 @@ impl<'a> Ask<'a> {
         let query = parts.uri.query().unwrap_or_default();
         let pairs = match platform.settings.is_strict {
             true => form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-            false => forgiving(query),
+            false => forgiving(query, &rest.settings().limits),
         };
         Ok(Self {
             rest,

@@ -43,8 +43,8 @@ impl Ask<'_> {
         let writes = planned.function.is_volatile && text.is_some();
         let access = if writes { Access::Write } else { Access::Read };
         let format = &planned.statement.answer.format;
-        if let Format::Plan { is_json, options } = format {
-            let explained = planned.statement.render().explained(options, *is_json);
+        if let Format::Plan { form, options } = format {
+            let explained = planned.statement.render().explained(options, *form);
             let plan = self.lines(&explained, access).await?;
             return Ok(Answer::new(StatusCode::OK, format).body(plan).finish(self));
         }

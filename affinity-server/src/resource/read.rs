@@ -78,8 +78,8 @@ impl Ask<'_> {
             keys: keys.values.iter().cloned().chain(version.clone()).collect(),
             shape: Shape::Rows,
         };
-        if let Format::Plan { is_json, options } = &statement.format {
-            let plan = self.lines(&statement.render().explained(options, *is_json), Access::Read).await?;
+        if let Format::Plan { form, options } = &statement.format {
+            let plan = self.lines(&statement.render().explained(options, *form), Access::Read).await?;
             return Ok(Answer::new(StatusCode::OK, &statement.format).body(plan).finish(self));
         }
         let planned = match count {

@@ -43,11 +43,11 @@ impl Ask<'_> {
     pub(super) async fn write(&self, table: &str, body: Body) -> Result<Response, Problem> {
         let text = self.body_text(body).await?;
         let format = self.format()?;
-        if let Format::Plan { is_json, options } = &format {
+        if let Format::Plan { form, options } = &format {
             let Planned::Statement(statement) = self.plan_write(table, &text)? else {
                 return Err(bad_body("nothing would be written"));
             };
-            let plan = self.lines(&statement.render().explained(options, *is_json), Access::Write).await?;
+            let plan = self.lines(&statement.render().explained(options, *form), Access::Write).await?;
             return Ok(Answer::new(StatusCode::OK, &format).body(plan).finish(self));
         }
         let job = match self.preferences.outcome_per_row && self.kind() == Kind::Insert {
@@ -126,7 +126,7 @@ impl Ask<'_> {
             Kind::Put => {
                 self.check_put(relation, &conditions)?;
                 let payload = self.payload(relation, &query, text)?;
-                let conflict = planner.conflict(id, None, true)?;
+                let conflict = planner.conflict(id, None, Resolution::MergeDuplicates)?;
                 Write::Insert { given: payload.given, conflict, predicates }
             }
             Kind::Insert => {
@@ -138,9 +138,8 @@ impl Ask<'_> {
                     ));
                 }
                 let payload = self.payload(relation, &query, text)?;
-                let merges = self.preferences.resolution == Some(Resolution::MergeDuplicates);
                 let conflict = match self.preferences.resolution {
-                    Some(_) => planner.conflict(id, query.on_conflict.as_deref(), merges)?,
+                    Some(resolution) => planner.conflict(id, query.on_conflict.as_deref(), resolution)?,
                     None => None,
                 };
                 let is_bare = payload.given.columns.is_empty();

@@ -164,6 +164,9 @@ async fn table_made_while_the_server_runs_is_documented_or_refused_by_name() {
     let (status, document) = server.ask("/rest/fresh/", "");
     assert_eq!((status, document["openapi"].as_str()), (200, Some("3.1.0")));
     assert!(document["paths"].get("/match/{platform}").is_none());
+    // As people type it: neither quotes nor arrows encoded.
+    let typed = r#"/rest/fresh/notes?select="body"&body->>x=eq.<y>"#;
+    assert_eq!(server.ask(typed, "").1["instance"], "/rest/fresh/notes");
     let (status, problem) = server.ask("/rest/nowhere/", "");
     assert_eq!((status, problem["code"].as_str()), (404, Some("unknown_platform")));
     assert!(problem["allowed"].as_array().unwrap().contains(&json!("fresh")));

@@ -1,7 +1,7 @@
 use super::rows::{Around, Naming, place_number};
 use super::statement::Statement;
 use super::tree::{Label, Rows, Value};
-use crate::resource::request::{CountKind, Format};
+use crate::resource::request::{CountKind, Format, PlanForm};
 
 /// What a function asks us to answer; evaluated last.
 const RESPONSE: &str = "nullif(current_setting('response.headers', true), '') AS response_headers, \
@@ -114,7 +114,7 @@ impl AnswerStatement {
         let mut sql = Statement::default();
         let around = Around { parent: None, keys: &[], naming: Naming::Places('c') };
         sql.rows(&self.rows.counted(), "", around);
-        sql.explained(&[], true)
+        sql.explained(&[], PlanForm::Json)
     }
 
     fn body(&self, sql: &mut Statement) {

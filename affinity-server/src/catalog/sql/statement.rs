@@ -5,6 +5,7 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres};
 
 use crate::catalog::model::{Identifier, ServedPlatform};
+use crate::resource::request::PlanForm;
 
 /// SQL with its values beside it: names are quoted, values are always bound, as text that the SQL casts.
 #[derive(Clone, Debug, Default)]
@@ -64,10 +65,13 @@ impl Statement {
 
     /// The same behind `EXPLAIN` with these options.
     #[must_use]
-    pub fn explained(&self, options: &[&'static str], is_json: bool) -> Self {
+    pub fn explained(&self, options: &[&'static str], form: PlanForm) -> Self {
         let mut explained = self.clone();
         let options: String = options.iter().map(|option| format!(", {option}")).collect();
-        let format = if is_json { "JSON" } else { "TEXT" };
+        let format = match form {
+            PlanForm::Json => "JSON",
+            PlanForm::Text => "TEXT",
+        };
         explained.text.insert_str(0, &format!("EXPLAIN (FORMAT {format}{options}) "));
         explained
     }

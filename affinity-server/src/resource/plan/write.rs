@@ -2,6 +2,7 @@ use super::error::PlanError;
 use super::nearest::nearest;
 use super::planner::Planner;
 use crate::catalog::{Column, ColumnId, Conflict, GivenColumn, Identifier, Relation, RelationId};
+use crate::resource::request::Resolution;
 
 impl<'a> Planner<'a> {
     /// The column that a body's key names.
@@ -35,7 +36,7 @@ impl<'a> Planner<'a> {
         &self,
         id: RelationId,
         on_conflict: Option<&[String]>,
-        merges: bool,
+        resolution: Resolution,
     ) -> Result<Option<Conflict>, PlanError> {
         let relation = self.relation(id);
         let columns = match on_conflict {
@@ -45,6 +46,7 @@ impl<'a> Planner<'a> {
             }
             None => self.names(id, &relation.primary_key),
         };
+        let merges = resolution == Resolution::MergeDuplicates;
         Ok((!columns.is_empty()).then_some(Conflict { columns, merges }))
     }
 }

@@ -274,6 +274,15 @@ pub enum ReturnKind {
     Representation,
 }
 
+/// How a plan is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanForm {
+    /// For programs.
+    Json,
+    /// For people.
+    Text,
+}
+
 /// What an insert does with rows that are there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolution {
@@ -329,10 +338,10 @@ pub enum Format {
     Csv,
     /// A GeoJSON collection.
     GeoJson,
-    /// The plan of the query, as JSON or text.
+    /// The plan of the query.
     Plan {
-        /// JSON rather than text.
-        is_json: bool,
+        /// How it is written.
+        form: PlanForm,
         /// `analyze`, `verbose`, `settings`, `buffers`, `wal`: those asked for.
         options: Vec<&'static str>,
     },

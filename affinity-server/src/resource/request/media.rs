@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 
 use super::RequestError;
-use super::ast::Format;
+use super::ast::{Format, PlanForm};
 
 const PLAN_OPTIONS: [&str; 5] = ["analyze", "verbose", "settings", "buffers", "wal"];
 const RAW_TYPES: [&str; 3] = ["text/plain", "text/xml", "application/octet-stream"];
@@ -86,8 +86,11 @@ impl Format {
             Self::GeoJson => "application/geo+json; charset=utf-8",
             Self::Raw("application/octet-stream") => "application/octet-stream",
             Self::Raw(name) => return format!("{name}; charset=utf-8"),
-            Self::Plan { is_json, options } => {
-                let form = if *is_json { "json" } else { "text" };
+            Self::Plan { form, options } => {
+                let form = match form {
+                    PlanForm::Json => "json",
+                    PlanForm::Text => "text",
+                };
                 let options = match options.is_empty() {
                     true => String::new(),
                     false => format!("; options={}", options.join("|")),
@@ -142,16 +145,18 @@ impl MediaType {
             }
             "text/csv" | "text/*" => Some(Format::Csv),
             "application/geo+json" => Some(Format::GeoJson),
-            "application/vnd.pgrst.plan" | "application/vnd.pgrst.plan+text" => Some(self.plan(false)),
-            "application/vnd.pgrst.plan+json" => Some(self.plan(true)),
+            "application/vnd.pgrst.plan" | "application/vnd.pgrst.plan+text" => {
+                Some(self.plan(PlanForm::Text))
+            }
+            "application/vnd.pgrst.plan+json" => Some(self.plan(PlanForm::Json)),
             essence => raw_type(essence).map(Format::Raw),
         }
     }
 
-    fn plan(&self, is_json: bool) -> Format {
+    fn plan(&self, form: PlanForm) -> Format {
         let asked = self.parameter("options").unwrap_or_default();
         let is_asked = |option: &&str| asked.split('|').any(|asked| asked == *option);
-        Format::Plan { is_json, options: PLAN_OPTIONS.into_iter().filter(is_asked).collect() }
+        Format::Plan { form, options: PLAN_OPTIONS.into_iter().filter(is_asked).collect() }
     }
 }
 

@@ -22,8 +22,8 @@ mod round_trip;
 
 pub use self::ast::{
     Aggregate, Condition, CountKind, EmbedJoin, EmbedKind, Embedding, Field, Filter, Format, JsonStep,
-    MissingFields, NullsPlace, Operator, OrderField, OrderTerm, Preferences, Quantifier, Query, Resolution,
-    ReturnKind, SelectItem, TransactionEnd, TsQuery, Window,
+    MissingFields, NullsPlace, Operator, OrderField, OrderTerm, PlanForm, Preferences, Quantifier, Query,
+    Resolution, ReturnKind, SelectItem, TransactionEnd, TsQuery, Window,
 };
 pub use self::error::RequestError;
 pub use self::limits::Limits;

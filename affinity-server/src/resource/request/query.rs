@@ -54,12 +54,17 @@ impl Role {
 }
 
 /// The parameters of a query string as PostgREST hears them: of those that say one thing the first counts, of `limit`
-/// and `offset` the last; a number that is none, and a name without `=`, say nothing.
+/// and `offset` the last; a number that is none, and a name without `=`, say nothing. More than `limits` allow come as
+/// they are, to be refused.
 #[must_use]
-pub fn forgiving(query: &str) -> Vec<(String, String)> {
+pub fn forgiving(query: &str, limits: &Limits) -> Vec<(String, String)> {
     let said = query.split('&').filter(|part| part.contains('=')).collect::<Vec<_>>().join("&");
+    let said: Vec<_> = form_urlencoded::parse(said.as_bytes()).into_owned().collect();
+    if said.len() > limits.parameters_max {
+        return said;
+    }
     let mut heard: Vec<(String, String)> = Vec::new();
-    for (key, value) in form_urlencoded::parse(said.as_bytes()).into_owned() {
+    for (key, value) in said {
         let role = Role::of(&key, &value);
         let earlier = heard.iter_mut().find(|(known, _)| *known == key);
         match (role, earlier) {

@@ -4,8 +4,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::{
     Aggregate, BodyForm, Condition, CountKind, EmbedJoin, EmbedKind, Embedding, Field, Filter, Format,
-    JsonStep, Limits, MissingFields, NullsPlace, Operator, OrderField, OrderTerm, Preferences, Quantifier,
-    Query, RequestError, Resolution, ReturnKind, SelectItem, TransactionEnd, TsQuery, Window, profile,
+    JsonStep, Limits, MissingFields, NullsPlace, Operator, OrderField, OrderTerm, PlanForm, Preferences,
+    Quantifier, Query, RequestError, Resolution, ReturnKind, SelectItem, TransactionEnd, TsQuery, Window,
+    profile,
 };
 
 fn pairs(query: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -569,9 +570,9 @@ fn format_is_what_the_client_likes_best() {
     check("application/octet-stream", Format::Raw("application/octet-stream"));
     check(
         "application/vnd.pgrst.plan+json; for=\"application/json\"; options=verbose|analyze;",
-        Format::Plan { is_json: true, options: vec!["analyze", "verbose"] },
+        Format::Plan { form: PlanForm::Json, options: vec!["analyze", "verbose"] },
     );
-    check("application/vnd.pgrst.plan", Format::Plan { is_json: false, options: vec![] });
+    check("application/vnd.pgrst.plan", Format::Plan { form: PlanForm::Text, options: vec![] });
     assert_eq!(Format::negotiate(&HeaderMap::new(), |_| true).unwrap(), json);
 
     let picture = headers(&[("accept", "image/png, text/csv;q=0.5")]);
