@@ -5,6 +5,7 @@ mod worlds;
 mod cold_targets;
 mod invariants;
 mod hard_cases;
+mod shown_attributes;
 mod signals;
 mod source_queries;
 mod reciprocal;
