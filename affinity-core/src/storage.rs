@@ -17,9 +17,16 @@ enum Place<T> {
     Mapped(Arc<MappedFile>, Range<usize>),
 }
 
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self(Place::Owned(Arc::default()))
+    }
+}
+
 impl<T> From<Vec<T>> for Slab<T> {
     fn from(items: Vec<T>) -> Self {
-        Self(Place::Owned(items.into()))
+        // The default allocates nothing.
+        if items.is_empty() { Self::default() } else { Self(Place::Owned(items.into())) }
     }
 }
 
@@ -61,4 +68,16 @@ impl<T: bytemuck::Pod> Slab<T> {
             Place::Mapped(..) => &mut [], // it has just been copied
         }
     }
+
+    /// Memory besides the slab itself: of a mapped file the part in use.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let shared = match &self.0 {
+            Place::Owned(items) if !items.is_empty() => ARC_BYTES,
+            _ => 0,
+        };
+        shared + std::mem::size_of_val(&**self)
+    }
 }
+
+/// What a shared allocation adds to what is in it: its two counts.
+pub(crate) const ARC_BYTES: usize = 16;

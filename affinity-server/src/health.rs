@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use affinity_core::SizeRow;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
@@ -23,8 +24,21 @@ const LAG_MAX: Duration = Duration::from_secs(10);
 pub fn routes(metrics: MetricsHandle) -> Router<Arc<Matching>> {
     Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(ready)).route(
         "/metrics",
-        get(move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) }),
+        get(move |State(matching): State<Arc<Matching>>| async move {
+            record_sizes(&matching);
+            ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
+        }),
     )
+}
+
+/// Where the bytes of each engine are, as the command `stats` prints them.
+fn record_sizes(matching: &Matching) {
+    for (platform, hosted) in matching.platforms() {
+        for SizeRow { of, part, bytes, .. } in hosted.engine().sizes() {
+            let labels = [("platform", platform.clone()), ("of", of), ("part", part.to_string())];
+            metrics::gauge!("affinity_engine_bytes", &labels).set(bytes as f64);
+        }
+    }
 }
 
 async fn ready(

@@ -31,6 +31,7 @@ pub mod ui;
 pub mod openapi;
 pub mod hosting;
 pub mod batch;
+pub mod stats;
 pub mod learning;
 pub mod health;
 pub mod read_ahead;

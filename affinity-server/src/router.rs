@@ -41,7 +41,8 @@ pub fn router(matching: Arc<Matching>, backend: Option<Backend>, metrics: Metric
             .merge(resource::routes(rest.clone()))
             .merge(auth::routes(Arc::clone(authority)))
             .layer(Extension(catalog.clone()))
-            .layer(middleware::from_fn_with_state(Arc::clone(authority), auth::identify)),
+            .layer(middleware::from_fn_with_state(Arc::clone(authority), auth::identify))
+            .layer(middleware::from_fn_with_state(rest.clone(), resource::err_as_postgrest)),
         None => service,
     };
     let service = service

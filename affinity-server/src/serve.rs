@@ -21,7 +21,7 @@ use crate::embedding::Embedder;
 use crate::hosting::{HostingError, embedder, host_platforms};
 use crate::matching::{Matching, ScoringPool};
 use crate::observability::{MetricsError, install_metrics};
-use crate::resource::{Rest, RestSettings};
+use crate::resource::Rest;
 use crate::router::{Backend, router};
 
 /// Who is suspended loses the rights that a token gives within so long.
@@ -197,8 +197,7 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     let upkeep = tokio::spawn(auth::forget_expired(database.pool().clone()));
     let folding = tokio::spawn(metrics.clone().fold());
     introduce(addr, &matching, &authority).await;
-    let settings =
-        RestSettings { role_prefix: config.database.role_prefix.clone(), ..RestSettings::standard() };
+    let settings = config.rest.clone();
     let rest = Rest::sharing(cursor_secret, database.pool().clone(), catalog.clone(), settings);
     let service = router(Arc::clone(&matching), Some(Backend { authority, catalog, rest }), metrics);
     let served = axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())

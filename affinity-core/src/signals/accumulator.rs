@@ -1,5 +1,8 @@
 //! Dense sums over the nodes of a kind, reused from query to query.
 
+use super::shortlist::Sums;
+use super::sweep::BlockSums;
+use super::tally::Tally;
 use crate::graph::NodeId;
 use crate::vector::SearchScratch;
 
@@ -30,33 +33,18 @@ impl Accumulator {
     // hot
     #[inline]
     pub(crate) fn add(&mut self, target: NodeId, term: u64) {
+        self.add_after(target, term);
+    }
+
+    /// As [`Accumulator::add`]; returns what the sum was before.
+    // hot
+    #[inline]
+    pub(crate) fn add_after(&mut self, target: NodeId, term: u64) -> u64 {
         let index = target.index();
-        self.sums[index] = self.sums[index].saturating_add(term);
+        let before = self.sums[index];
+        self.sums[index] = before.saturating_add(term);
         self.touched[index / BLOCK_NODES] = 1;
-    }
-
-    /// Adds `term` to each of `targets`.
-    // hot
-    #[inline]
-    pub(crate) fn add_to_all(&mut self, targets: &[u32], term: u64) {
-        let (sums, touched) = (self.sums.as_mut_slice(), self.touched.as_mut_slice());
-        for target in targets {
-            let index = *target as usize;
-            sums[index] += term; // the callers' caps keep sums far below 2^64
-            touched[index / BLOCK_NODES] = 1;
-        }
-    }
-
-    /// Adds `term(weight)` to each of `targets`, which are as many as the weights.
-    // hot
-    #[inline]
-    pub(crate) fn add_each(&mut self, targets: &[u32], weights: &[f32], term: impl Fn(f32) -> u64) {
-        let (sums, touched) = (self.sums.as_mut_slice(), self.touched.as_mut_slice());
-        for (target, weight) in targets.iter().zip(weights) {
-            let index = *target as usize;
-            sums[index] += term(*weight); // the callers' caps keep sums far below 2^64
-            touched[index / BLOCK_NODES] = 1;
-        }
+        before
     }
 
     /// Adds the products of a factor with weights, as two's complement, to the sums of `targets`, which are as many:
@@ -105,47 +93,6 @@ impl Accumulator {
             .map(|(block, (_, sums))| (block * BLOCK_NODES, sums))
     }
 
-    /// Calls `visit` with each node that has a sum, of which `mask` lets `from..below` through, in ascending order.
-    ///
-    /// What `visit` returns becomes the new `from`. Blocks without such a sum cost one look at each sum.
-    // hot
-    #[inline]
-    pub(crate) fn for_each_within(
-        &self,
-        mask: u64,
-        (mut from, below): (u64, u64),
-        mut visit: impl FnMut(NodeId, u64) -> u64,
-    ) {
-        for (first, sums) in self.blocks() {
-            // A fold without an early end, which the compiler unrolls; most blocks of a long list have nothing.
-            let count = below.saturating_sub(from);
-            if !sums.iter().fold(false, |any, sum| any | ((sum & mask).wrapping_sub(from) < count)) {
-                continue;
-            }
-            for (offset, sum) in sums.iter().enumerate() {
-                let is_within = *sum != 0 && sum & mask >= from && sum & mask < below;
-                if is_within && let Some(node) = NodeId::from_index(first + offset) {
-                    from = visit(node, *sum);
-                }
-            }
-        }
-    }
-
-    /// A sum under `mask` that about `count` nodes reach, from a sample; 0 where there are few nodes anyway.
-    ///
-    /// Only sums below `end` under the mask count.
-    pub(crate) fn likely_floor(&self, mask: u64, end: u64, count: usize) -> u64 {
-        let mut sample: Vec<u64> = Vec::new();
-        let sampled = self.blocks().step_by(SAMPLED_BLOCKS).flat_map(|(_, sums)| sums);
-        sample.extend(sampled.map(|sum| sum & mask).filter(|sum| *sum != 0 && *sum < end));
-        let place = count / SAMPLED_BLOCKS;
-        if place * 4 >= sample.len() {
-            return 0;
-        }
-        let (_, floor, _) = sample.select_nth_unstable_by(place, |a, b| b.cmp(a));
-        *floor
-    }
-
     /// Calls `visit` with each node whose sum is not 0, in ascending order.
     // hot
     pub(crate) fn for_each(&self, visit: &mut dyn FnMut(NodeId, u64)) {
@@ -171,6 +118,41 @@ impl Accumulator {
     }
 }
 
+impl Sums for Accumulator {
+    /// Blocks without such a sum cost one look at each sum.
+    // hot
+    #[inline]
+    fn for_each_within(&self, (mut from, below): (u64, u64), mut visit: impl FnMut(NodeId, u64) -> u64) {
+        for (first, sums) in self.blocks() {
+            // Most blocks of a long list have nothing. The top bit says which is less, since sums that are offered are
+            // below 2^63, as is `from`: a fold of that every processor does with many at a time.
+            let outside = |sum: &u64| sum | sum.wrapping_sub(from);
+            if sums.iter().fold(u64::MAX, |all, sum| all & outside(sum)) >> 63 == 1 {
+                continue;
+            }
+            for (offset, sum) in sums.iter().enumerate() {
+                let is_within = *sum != 0 && *sum >= from && *sum < below;
+                if is_within && let Some(node) = NodeId::from_index(first + offset) {
+                    from = visit(node, *sum);
+                }
+            }
+        }
+    }
+
+    /// From a sample.
+    fn likely_floor(&self, end: u64, count: usize) -> u64 {
+        let mut sample: Vec<u64> = Vec::new();
+        let sampled = self.blocks().step_by(SAMPLED_BLOCKS).flat_map(|(_, sums)| sums);
+        sample.extend(sampled.copied().filter(|sum| *sum != 0 && *sum < end));
+        let place = count / SAMPLED_BLOCKS;
+        if place * 4 >= sample.len() {
+            return 0;
+        }
+        let (_, floor, _) = sample.select_nth_unstable_by(place, |a, b| b.cmp(a));
+        *floor
+    }
+}
+
 /// Memory that queries reuse: keep one per thread and pass it to each query.
 ///
 /// ```
@@ -180,6 +162,8 @@ impl Accumulator {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     free: Vec<Accumulator>,
+    blocks: Vec<BlockSums>,
+    tallies: Vec<Tally>,
     searches: Vec<SearchScratch>,
 }
 
@@ -189,6 +173,26 @@ impl Scratch {
         let mut accumulator = self.free.pop().unwrap_or_default();
         accumulator.resize(node_count);
         accumulator
+    }
+
+    /// Memory for sums over a block of nodes.
+    pub(super) fn take_block(&mut self) -> BlockSums {
+        self.blocks.pop().unwrap_or_default()
+    }
+
+    /// Takes the memory of a block back.
+    pub(super) fn give_block(&mut self, block: BlockSums) {
+        self.blocks.push(block);
+    }
+
+    /// Memory for counts.
+    pub(crate) fn take_tally(&mut self) -> Tally {
+        self.tallies.pop().unwrap_or_default()
+    }
+
+    /// Takes the memory of counts back.
+    pub(crate) fn give_tally(&mut self, tally: Tally) {
+        self.tallies.push(tally);
     }
 
     /// Memory for a search in a space.

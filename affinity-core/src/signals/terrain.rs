@@ -1,5 +1,7 @@
 //! The graph that walks walk: nodes of all kinds in one row, joined by weighted relations, both ways.
 
+use compact_str::{CompactString, format_compact};
+
 use super::accumulator::Accumulator;
 use super::context::Context;
 use crate::exact::{units, value_of};
@@ -30,6 +32,31 @@ impl Edge {
     }
 }
 
+/// Half of a terrain: where every way leads to the other half, a walk is on them by turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The source's own, and everything where ways stay on their side.
+    First,
+    /// The other.
+    Second,
+}
+
+impl Side {
+    pub(super) fn index(self) -> usize {
+        match self {
+            Self::First => 0,
+            Self::Second => 1,
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+}
+
 /// One way along a relation.
 struct Way<'q> {
     hop: Hop<'q>,
@@ -38,6 +65,13 @@ struct Way<'q> {
     weight: f64,
     /// Whether the weights of edges differ.
     weighted: bool,
+}
+
+impl Way<'_> {
+    /// Whether each edge counts the same and none needs a look.
+    fn is_even(&self) -> bool {
+        !self.weighted && self.hop.is_plain()
+    }
 }
 
 /// Places of nodes, kind by kind, and the ways between them as one viewer sees them.
@@ -123,25 +157,106 @@ impl<'q> Terrain<'q> {
         total(edges)
     }
 
+    /// Hands a mass out over the edges that leave a place, in proportion to their weights; returns how many edges.
+    // hot
+    #[inline]
+    pub(super) fn hand_out(
+        &self,
+        place: NodeId,
+        mass: u64,
+        edges: &mut Vec<Edge>,
+        mut give: impl FnMut(NodeId, u64),
+    ) -> usize {
+        let (kind, index) = self.kind_and_index(place);
+        let ways = &self.ways[kind];
+        if !ways.iter().all(Way::is_even) {
+            let total = self.edges(place, edges);
+            edges.iter().for_each(|edge| give(edge.to, part(mass, edge.share(total))));
+            return edges.len();
+        }
+        // Edges of a way weigh the same: a share each, and the targets as they are stored.
+        let (total, mut edge_count) = (value_of(self.weight_units(place, edges)), 0);
+        for way in ways {
+            let first = self.firsts[way.hop.to().index()];
+            let edge = Edge { to: place, weight_units: units(way.weight) };
+            let given = part(mass, edge.share(total));
+            way.hop.visit_targets(index, |target| {
+                edge_count += 1;
+                if let Some(to) = NodeId::from_index(first + target.index()) {
+                    give(to, given);
+                }
+            });
+        }
+        edge_count
+    }
+
     /// What the edges of a place weigh together.
     pub(super) fn weight(&self, place: NodeId, edges: &mut Vec<Edge>) -> f64 {
+        value_of(self.weight_units(place, edges))
+    }
+
+    /// The same in units.
+    pub(super) fn weight_units(&self, place: NodeId, edges: &mut Vec<Edge>) -> u64 {
         let (kind, index) = self.kind_and_index(place);
-        if self.ways[kind].iter().any(|way| way.weighted) {
-            return self.edges(place, edges);
+        if !self.ways[kind].iter().all(Way::is_even) {
+            self.edges(place, edges);
+            return edges.iter().map(|edge| edge.weight_units).sum();
         }
-        let sum = |way: &Way<'_>| units(way.weight) * way.hop.visible_degree(index) as u64;
-        value_of(self.ways[kind].iter().map(sum).sum())
+        self.ways[kind].iter().map(|way| units(way.weight) * way.hop.visible_degree(index) as u64).sum()
+    }
+
+    /// Calls `visit` with each node of a kind that the viewer may read, and what its edges weigh together in units.
+    pub(super) fn for_each_weight(
+        &self,
+        context: &Context<'q>,
+        kind: KindId,
+        mut visit: impl FnMut(NodeId, u64),
+    ) {
+        let (nodes, mut edges) = (context.graph.nodes(kind), Vec::new());
+        let is_open = nodes.is_open_to(context.sight);
+        for node in (0..nodes.node_count()).filter_map(NodeId::from_index) {
+            if (is_open || context.sight.sees(nodes.audience(node)))
+                && let Some(place) = self.place(kind, node)
+            {
+                visit(node, self.weight_units(place, &mut edges));
+            }
+        }
+    }
+
+    /// For each kind the side that it is on, seen from the source's; `None` where no way leads.
+    ///
+    /// There is only one side where a way leads back to its own, be it around several corners.
+    pub(super) fn sides(&self, source: KindId) -> Vec<Option<Side>> {
+        let mut sides = vec![None; self.ways.len()];
+        sides[source.index()] = Some(Side::First);
+        let (mut open, mut is_alternating) = (vec![source.index()], true);
+        while let Some(kind) = open.pop() {
+            let Some(other) = sides[kind].map(Side::other) else { continue };
+            for to in self.ways[kind].iter().map(|way| way.hop.to().index()) {
+                match sides[to] {
+                    None => {
+                        sides[to] = Some(other);
+                        open.push(to);
+                    }
+                    Some(side) => is_alternating &= side == other,
+                }
+            }
+        }
+        if !is_alternating {
+            sides.iter_mut().flatten().for_each(|side| *side = Side::First);
+        }
+        sides
     }
 
     /// The relation over which the source comes to a place first, as paths write it.
-    pub(super) fn relation_name(&self, context: &Context<'_>, to: NodeId) -> Option<String> {
+    pub(super) fn relation_name(&self, context: &Context<'_>, to: NodeId) -> Option<CompactString> {
         let (kind, index) = self.kind_and_index(to);
         self.ways[context.source.kind.index()].iter().filter(|way| way.hop.to().index() == kind).find_map(
             |way| {
                 let steps = context.source.steps(way.relation, way.reversed, &way.hop);
                 steps.iter().any(|step| step.target.index() == index).then(|| {
                     let name = &context.graph.schema().relations()[way.relation.index()].name;
-                    format!("{}{name}", if way.reversed { "<" } else { "" })
+                    format_compact!("{}{name}", if way.reversed { "<" } else { "" })
                 })
             },
         )
@@ -162,6 +277,12 @@ fn total(edges: &[Edge]) -> f64 {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "probability is in (0, 1]")]
 pub(super) fn mass_units(probability: f64) -> u64 {
     (libm::ldexp(probability, 48)).max(1.0) as u64
+}
+
+/// A probability in units of 2^-48, rounded down.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "probability is in [0, 1]")]
+pub(super) fn part_of_unit(probability: f64) -> u64 {
+    libm::ldexp(probability, 48) as u64
 }
 
 /// Mass as a probability.

@@ -12,6 +12,7 @@ use super::accumulator::{Accumulator, Scratch};
 use super::context::Context;
 use super::evidence::{Evidence, EvidenceList};
 use super::resolve::{MatcherError, Name, Resolve};
+use super::settled::Settled;
 use super::shortlist::{Expansion, Shortlist};
 use super::signal::{Reading, Signal};
 use super::terrain::{Edge, MASS_BITS, Terrain, TypedRelation, mass_units, part, probability_of};
@@ -45,6 +46,8 @@ pub(crate) struct WalkToml {
     weights: Option<Spanned<Vec<f64>>>,
     restart: Option<Spanned<f64>>,
     precision: Option<Spanned<f64>>,
+    /// Whether what has not been passed on counts where it would be in the long run.
+    settled: Option<Spanned<bool>>,
     /// Coefficients of a polynomial of the walk instead of personalized PageRank.
     steps: Option<Spanned<Vec<f64>>>,
     degree_power: Option<Spanned<f64>>,
@@ -55,6 +58,7 @@ pub(crate) struct WalkToml {
 struct Walk {
     relations: Vec<TypedRelation>,
     params: WalkParams,
+    settles: bool,
 }
 
 /// Steps of a polynomial at most.
@@ -96,8 +100,12 @@ impl WalkToml {
                 restart: restart.unwrap_or(standard.restart),
                 precision: precision.unwrap_or(standard.precision),
             };
-            return Ok(Arc::new(Walk { relations, params }));
+            let settles = self.settled.is_some_and(Spanned::into_inner);
+            return Ok(Arc::new(Walk { relations, params, settles }));
         };
+        if let Some(settled) = &self.settled {
+            return Err(resolve.out_of_range("settled", settled, "none beside `steps`"));
+        }
         if let Some(restart) = &self.restart {
             return Err(resolve.out_of_range("restart", restart, "none beside `steps`"));
         }
@@ -124,14 +132,16 @@ struct WalkReading<'q> {
     context: Context<'q>,
     terrain: Terrain<'q>,
     estimates: Accumulator,
+    settled: Option<Settled>,
 }
 
 impl Signal for Walk {
     fn read<'q>(&'q self, context: Context<'q>, scratch: &mut Scratch) -> Box<dyn Reading + 'q> {
         let terrain = Terrain::new(&context, &self.relations);
         let Push { estimates, residuals, .. } = self.push(&context, &terrain, scratch);
+        let settled = self.settles.then(|| Settled::new(&context, &terrain, &residuals, self.params.restart));
         scratch.give(residuals);
-        Box::new(WalkReading { context, terrain, estimates })
+        Box::new(WalkReading { context, terrain, estimates, settled })
     }
 }
 
@@ -191,9 +201,10 @@ impl Push {
     }
 
     /// Adds to a residual; a place is listed as due when it crosses the least threshold, that of a single edge.
+    // hot
+    #[inline]
     fn give(&mut self, place: NodeId, mass: u64) {
-        let before = self.residuals.get(place);
-        self.residuals.add(place, mass);
+        let before = self.residuals.add_after(place, mass);
         if before < self.threshold_units && before + mass >= self.threshold_units {
             self.due.push(Due { place, needed: 0 });
         }
@@ -223,9 +234,9 @@ impl Push {
         for (place, residual) in taken {
             let kept = part(residual, self.restart);
             self.estimates.add(place, kept);
-            let total = terrain.edges(place, &mut edges);
-            self.touched_edge_count += edges.len();
-            edges.iter().for_each(|edge| self.give(edge.to, part(residual - kept, edge.share(total))));
+            let mass = residual - kept;
+            self.touched_edge_count +=
+                terrain.hand_out(place, mass, &mut edges, |to, part| self.give(to, part));
         }
         self.edges = edges;
     }
@@ -233,16 +244,26 @@ impl Push {
 
 impl WalkReading<'_> {
     fn probability(&self, candidate: NodeId) -> f64 {
-        let place = self.terrain.place(self.context.to, candidate);
-        place.map_or(0.0, |place| probability_of(self.estimates.get(place)))
+        let Some(place) = self.terrain.place(self.context.to, candidate) else { return 0.0 };
+        let settled = self.settled.as_ref();
+        let settled = settled.map_or(0, |settled| settled.mass_at(&self.terrain, self.context.to, place));
+        probability_of(self.estimates.get(place) + settled)
     }
 }
 
 impl Reading for WalkReading<'_> {
     fn expand(&self, cap: usize, allows: &dyn Fn(NodeId) -> bool) -> Expansion {
         let mut shortlist = Shortlist::new(cap, self.context.graph.nodes(self.context.to), allows);
-        self.terrain
-            .for_each_of(self.context.to, &self.estimates, &mut |node, mass| shortlist.offer(node, mass));
+        let (terrain, to) = (&self.terrain, self.context.to);
+        match &self.settled {
+            None => {
+                terrain.for_each_of(to, &self.estimates, &mut |node, mass| shortlist.offer(node, mass));
+            }
+            Some(settled) => terrain.for_each_weight(&self.context, to, |node, units| {
+                let pushed = terrain.place(to, node).map_or(0, |place| self.estimates.get(place));
+                shortlist.offer(node, pushed + settled.mass(to, units));
+            }),
+        }
         shortlist.finish()
     }
 
@@ -310,7 +331,8 @@ mod tests {
         for (restart, precision) in [(0.15, 1e-2), (0.15, 1e-3), (0.15, 1e-4), (0.5, 1e-4), (0.01, 1e-3)] {
             let params = WalkParams { restart, precision };
             let relation = graph.schema().relation("R").unwrap();
-            let walk = Walk { relations: vec![TypedRelation { relation, weight: 1.0 }], params };
+            let walk =
+                Walk { relations: vec![TypedRelation { relation, weight: 1.0 }], params, settles: false };
             for key in ["0.0", "7.3"] {
                 let source = Source::of_node(&graph, kind, graph.nodes(kind).find(&key.into()).unwrap());
                 let context = Context {

@@ -16,6 +16,7 @@ mod scan;
 mod nearest;
 mod hnsw;
 mod search;
+mod sizes;
 #[cfg(test)]
 mod tests;
 

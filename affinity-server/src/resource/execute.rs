@@ -5,23 +5,20 @@ use sqlx::{PgConnection, Row};
 
 use super::ask::Ask;
 use super::failure::{Failure, pointer_part};
+use super::retry::wait_apart;
 use crate::auth::{Access, begin_as, introduction};
 use crate::catalog::{Given, Statement};
 use crate::problem::Problem;
 
-/// What a transaction is to do.
+/// What is to be read.
 pub(super) struct Work<'w> {
     /// The one statement.
     pub(super) statement: Statement,
-    /// Whether it writes.
-    pub(super) access: Access,
-    /// Whether the transaction commits.
-    pub(super) commits: bool,
     /// A statement whose plan says how many rows there are, and above which count it is asked.
     pub(super) planned: Option<(Statement, u64)>,
-    /// The rows that it writes, to find a bad value in.
+    /// The values that it was given, to find a bad one in.
     pub(super) given: Option<&'w Given>,
-    /// Whether what was found may stand; otherwise nothing has happened.
+    /// Whether what was found may stand.
     pub(super) check: &'w (dyn Fn(&Found) -> Result<(), Problem> + Sync),
 }
 
@@ -40,6 +37,8 @@ pub(super) struct Found {
     pub(super) headers: Option<String>,
     /// What a function left in `response.status`.
     pub(super) status: Option<String>,
+    /// Which embedded rows were cut.
+    pub(super) truncated: Option<String>,
     /// The key of a written row, when it was asked for.
     pub(super) location: Option<Vec<Option<String>>>,
     /// Rows inserted, of those written.
@@ -57,6 +56,7 @@ impl Found {
             last_keys: row.try_get("last_keys")?,
             headers: row.try_get("response_headers")?,
             status: row.try_get("response_status")?,
+            truncated: row.try_get("truncated")?,
             ..Self::default()
         })
     }
@@ -70,6 +70,7 @@ impl Found {
             last_keys: row.try_get("last_keys")?,
             headers: row.try_get("response_headers")?,
             status: row.try_get("response_status")?,
+            truncated: row.try_get("truncated")?,
             location: row.try_get("location").unwrap_or_default(), // of writes alone
             inserted: number(row.try_get("inserted").unwrap_or_default()),
         })
@@ -83,7 +84,8 @@ impl Ask<'_> {
         loop {
             match self.attempt(work).await {
                 Err(failure) if failure.is_conflict() && attempt < self.rest.settings().attempts_max => {
-                    attempt += 1
+                    wait_apart(attempt).await;
+                    attempt += 1;
                 }
                 Err(failure) => return Err(self.explain(failure, &work.statement, work.given).await),
                 Ok(found) => return Ok(found),
@@ -92,28 +94,24 @@ impl Ask<'_> {
     }
 
     async fn attempt(&self, work: &Work<'_>) -> Result<Found, Failure> {
-        let settings = self.request_settings(work.access);
-        if work.access == Access::Read && work.planned.is_none() {
-            let settings = introduction(&self.caller, &settings);
-            let found = Found::read(&self.rest.pipeline().read(&settings, &work.statement).await?)?;
-            (work.check)(&found)?;
-            return Ok(found);
-        }
-        let mut transaction = begin_as(self.rest.pool(), &self.caller, &settings).await?;
-        let row = work.statement.clone().query().fetch_one(&mut *transaction).await?;
-        let mut found = Found::from_row(&row)?;
-        if let Some((statement, above)) = &work.planned
-            && found.total.is_none_or(|total| total > *above)
-        {
-            let planned = planned_rows(&mut transaction, statement).await?;
-            found.total = Some(found.total.map_or(planned, |counted| counted.max(planned)));
-        }
+        let settings = self.request_settings(Access::Read);
+        let found = match &work.planned {
+            None => {
+                let settings = introduction(&self.caller, &settings);
+                Found::read(&self.rest.pipeline().read(&settings, &work.statement).await?)?
+            }
+            Some((planned, above)) => {
+                let mut transaction = begin_as(self.rest.pool(), &self.caller, &settings).await?;
+                let row = work.statement.clone().query().fetch_one(&mut *transaction).await?;
+                let mut found = Found::from_row(&row)?;
+                if found.total.is_none_or(|total| total > *above) {
+                    let planned = planned_rows(&mut transaction, planned).await?;
+                    found.total = Some(found.total.map_or(planned, |counted| counted.max(planned)));
+                }
+                found
+            }
+        };
         (work.check)(&found)?;
-        if work.commits && work.access == Access::Write {
-            transaction.commit().await?;
-        } else {
-            drop(transaction); // rolled back on its way to the pool: nobody waits for it
-        }
         Ok(found)
     }
 

@@ -20,6 +20,7 @@ mod write;
 mod call;
 mod pipeline; // a whole read in one round trip
 mod execute; // as the caller, again when it lost against others
+mod retry;
 mod failure; // the database's errors
 mod refused; // what the audit trail says of them
 mod answer; // status, headers, body
@@ -28,5 +29,5 @@ mod routes;
 
 pub use self::plan::{PlanError, Planner, Table, Way};
 pub use self::rest::Rest;
-pub use self::routes::routes;
+pub use self::routes::{err_as_postgrest, routes};
 pub use self::settings::RestSettings;

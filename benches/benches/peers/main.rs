@@ -8,6 +8,7 @@
 #![allow(missing_docs, clippy::unwrap_used)] // a benchmark: what cannot be measured ends it
 #![allow(clippy::cast_possible_truncation)] // keys of 64 bits are positions
 
+mod graph;
 mod python;
 mod rounds;
 mod setting;
@@ -20,7 +21,7 @@ use self::table::Table;
 /// A family's name and the function that measures it.
 type Family = (&'static str, fn(&Setting, &mut Table));
 
-const FAMILIES: [Family; 1] = [("vectors", vectors::measure)];
+const FAMILIES: [Family; 2] = [("vectors", vectors::measure), ("graph", graph::measure)];
 
 fn main() {
     let setting = Setting::from_arguments();

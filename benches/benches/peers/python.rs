@@ -20,22 +20,22 @@ pub(crate) fn interpreter(target: &Path) -> Result<PathBuf, String> {
     }
     let environment = target.join("peers-venv");
     let (python, done) = (environment.join("bin/python"), environment.join("installed"));
-    if done.exists() {
+    let lock = folder().join("requirements.lock");
+    let packages = std::fs::read_to_string(&lock).map_err(|error| error.to_string())?;
+    if std::fs::read_to_string(&done).is_ok_and(|installed| installed == packages) {
         return Ok(python);
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
     let install = || Command::new(&python);
-    let lock = folder().join("requirements.lock");
     let pip = ["-m", "pip", "install", "--quiet", "--no-deps"];
     if run(install().args(pip).arg("--requirement").arg(&lock)).is_err() {
-        let packages = std::fs::read_to_string(&lock).map_err(|error| error.to_string())?;
         for package in packages.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
             if let Err(reason) = run(install().args(pip).arg(package)) {
                 eprintln!("{package}: {reason}");
             }
         }
     }
-    std::fs::write(done, "").map_err(|error| error.to_string())?;
+    std::fs::write(done, packages).map_err(|error| error.to_string())?;
     Ok(python)
 }
 

@@ -31,6 +31,12 @@ impl Measured {
         Self { median: value, least: value, greatest: value }
     }
 
+    /// The same in another unit.
+    pub(crate) fn times(self, factor: f64) -> Self {
+        let Self { median, least, greatest } = self;
+        Self { median: median * factor, least: least * factor, greatest: greatest * factor }
+    }
+
     /// Of at least one value, an odd number of them.
     pub(crate) fn of(mut values: Vec<f64>) -> Self {
         values.sort_unstable_by(f64::total_cmp);

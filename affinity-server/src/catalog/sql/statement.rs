@@ -165,7 +165,8 @@ pub fn set_locally(settings: impl IntoIterator<Item = (&'static str, String)>) -
 /// Where functions and types without a schema are looked for in a request to `schema`, as `search_path` wants it.
 #[must_use]
 pub fn search_path(platform: &ServedPlatform, schema: &Identifier) -> String {
-    let extra = platform.settings.extra_search_path.iter().filter(|extra| *extra != schema.name());
+    // Plans show it, and are compared with PostgREST's: a schema that is in both stands there twice.
+    let extra = platform.settings.extra_search_path.iter();
     let quoted = extra.map(|extra| Identifier::known(extra).quoted());
     std::iter::once(schema.quoted()).chain(quoted).collect::<Vec<_>>().join(", ")
 }
