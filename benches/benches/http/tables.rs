@@ -69,7 +69,7 @@ async fn cases(pool: &PgPool, member: &Member) -> [Case; 4] {
     .unwrap();
     let (trend, industry): (String, String) = (row.get(0), row.get(1));
     let escaped = industry.replace(' ', "%20").replace('&', "%26");
-    let goal = serde_json::json!({ "member_id": member.id, "type": "short_term", "title": "Be quick" });
+    let goal = serde_json::json!({ "member_id": member.id, "type": "audience_growth", "title": "Be quick" });
     let get = |path: &str| get(path, &member.authorization);
     [
         Case {
@@ -108,7 +108,7 @@ async fn cases(pool: &PgPool, member: &Member) -> [Case; 4] {
                 &goal.to_string(),
             ),
             sql: "WITH made AS (INSERT INTO teraffi.member_goals (member_id, type, title) \
-                  VALUES ($1::uuid, 'short_term', 'Be quick') RETURNING 1) SELECT '' FROM made",
+                  VALUES ($1::uuid, 'audience_growth', 'Be quick') RETURNING 1) SELECT '' FROM made",
             values: vec![member.id.clone()],
         },
     ]
