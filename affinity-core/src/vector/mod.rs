@@ -10,6 +10,7 @@ mod error;
 mod metric;
 mod kernels;
 mod page;
+mod row_table;
 mod codes;
 mod space;
 mod scan;
