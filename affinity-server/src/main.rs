@@ -14,6 +14,11 @@ use affinity_server::observability::install_logging;
 use affinity_server::serve::serve;
 use affinity_server::stats::stats;
 
+/// A request makes some hundred small allocations, on whatever thread it runs: with the system's allocator a fifth of
+/// its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     launcher::run_if_asked();
     match Invocation::from_environment() {

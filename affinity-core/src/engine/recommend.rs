@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::exact::{WEIGHT_UNITS, quantize_weight};
-use crate::graph::{Key, NodeId, Sight, Step, Viewer, type_of};
+use crate::graph::{Attributes, Key, NodeId, Sight, Step, Viewer, type_of};
 use crate::matcher::Matcher;
 use crate::ranking::{Allowed, DiversityCost, diversify};
 use crate::scoring::{Answer, Contribution, Cut, Explanation, FeatureMatrix, Header, Match, sentence};
@@ -183,13 +183,12 @@ impl Engine {
     ) -> Result<Allowed<'a>, QueryError> {
         at_most("filters", query.filters.len(), FILTERS_MAX)?;
         at_most("excluded nodes", query.excluded.len(), EXCLUDED_MAX)?;
-        let kinds = self.schema().kinds();
-        for filter in &query.filters {
-            filter.check(
-                &kinds[matcher.to.index()].attributes,
-                &kinds[matcher.from.index()].attributes,
-                false,
-            )?;
+        if !query.filters.is_empty() {
+            let kinds = self.schema().kinds();
+            let shown: Attributes = kinds[matcher.to.index()].shown_to(&query.viewer).cloned().collect();
+            for filter in &query.filters {
+                filter.check(&shown, &kinds[matcher.from.index()].attributes, false)?;
+            }
         }
         let nodes = self.graph.nodes(matcher.to);
         let ids: HashSet<NodeId> = query.excluded.iter().filter_map(|key| nodes.find(key)).collect();
@@ -557,8 +556,8 @@ impl Explain<'_> {
     }
 
     fn attributes(&self, node: NodeId) -> BTreeMap<String, crate::graph::Value> {
-        let declared = self.engine.schema().kinds()[self.matcher.to.index()].attributes.entries();
+        let shown = self.engine.schema().kinds()[self.matcher.to.index()].shown_to(&self.query.viewer);
         let value = |(name, _): &(String, _)| Some((name.clone(), self.context.target_value(node, name)?));
-        declared.iter().filter_map(value).collect()
+        shown.filter_map(value).collect()
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::key::{AttributeId, KindId, RelationId, SpaceId, TermSpaceId};
+use super::record::Viewer;
 use crate::vector::{Codes, Metric, SpaceParams};
 
 /// The type of an attribute.
@@ -94,6 +95,17 @@ pub struct Kind {
     pub label: Option<AttributeId>,
     /// Attributes of the nodes.
     pub attributes: Attributes,
+    /// Attributes that matchers may use and only operators are shown or may filter by.
+    pub operators_only: Vec<AttributeId>,
+}
+
+impl Kind {
+    /// Names and types of what `viewer` is shown of a node and may filter by, sorted by name.
+    pub(crate) fn shown_to(&self, viewer: &Viewer) -> impl Iterator<Item = &(String, AttributeType)> {
+        let hidden = if *viewer == Viewer::Operator { &[] } else { self.operators_only.as_slice() };
+        let entries = self.attributes.entries().iter().enumerate();
+        entries.filter(move |(place, _)| hidden.iter().all(|id| id.index() != *place)).map(|(_, entry)| entry)
+    }
 }
 
 impl Serialize for AttributeId {
@@ -256,6 +268,8 @@ struct KindToml {
     label: Option<String>,
     #[serde(default)]
     attributes: BTreeMap<String, AttributeType>,
+    #[serde(default)]
+    operators_only: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -491,7 +505,16 @@ fn kind_from(name: String, kind: KindToml) -> Result<Kind, SchemaError> {
             }
         },
     };
-    Ok(Kind { name, label, attributes })
+    let hidden = kind.operators_only.into_iter().map(|hidden| match attributes.find(&hidden) {
+        Some((id, _)) => Ok(id),
+        None => Err(SchemaError::Unknown {
+            field: format!("kinds.{name}.operators_only"),
+            got: hidden,
+            allowed: attributes.entries().iter().map(|(name, _)| name.clone()).collect(),
+        }),
+    });
+    let operators_only = hidden.collect::<Result<_, _>>()?;
+    Ok(Kind { name, label, attributes, operators_only })
 }
 
 /// The 1-based line of a byte offset.

@@ -185,7 +185,7 @@ mod tests {
             cap in 1_usize..40,
             allowed_one_in in 1_usize..200,
         ) {
-            let mut nodes = NodeTable::new(&Kind { name: "Node".into(), label: None, attributes: Default::default() });
+            let mut nodes = NodeTable::new(&Kind { name: "Node".into(), label: None, attributes: Default::default(), operators_only: Vec::new() });
             let mut filled = Scratch::default().take(sums.len());
             for (index, sum) in sums.iter().enumerate() {
                 // Keys descend, so that ties are not broken by the order of ids.

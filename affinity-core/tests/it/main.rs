@@ -6,6 +6,7 @@ mod compact;
 mod cold_targets;
 mod invariants;
 mod hard_cases;
+mod shown_attributes;
 mod signals;
 mod source_queries;
 mod reciprocal;

@@ -16,13 +16,13 @@ pub enum Access {
 
 /// What a request's transaction knows besides who is asking.
 #[derive(Clone, Debug)]
-pub struct RequestSettings<'a> {
+pub struct RequestSettings {
     /// Whether it may write, if the caller may at all.
     pub access: Access,
     /// After how long PostgreSQL cancels a statement.
     pub statement_timeout: Duration,
     /// Further settings, local to the transaction, such as `request.method`, `affinity.ip_address` or `TimeZone`.
-    pub local: Vec<(&'a str, String)>,
+    pub local: Vec<(&'static str, String)>,
 }
 
 /// Begins a transaction in which the database knows who is asking: its role, the claims as PostgREST's
@@ -33,7 +33,7 @@ pub struct RequestSettings<'a> {
 pub async fn begin_as(
     pool: &PgPool,
     caller: &Caller,
-    settings: &RequestSettings<'_>,
+    settings: &RequestSettings,
 ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let begin = match settings.access.min(caller.access()) {
         Access::Read => "BEGIN READ ONLY",
@@ -46,15 +46,13 @@ pub async fn begin_as(
 
 /// What tells the database in a transaction who is asking, and what else it is to know.
 #[must_use]
-pub fn introduction(caller: &Caller, settings: &RequestSettings<'_>) -> Statement {
-    let mut all = vec![
+pub fn introduction(caller: &Caller, settings: &RequestSettings) -> Statement {
+    let who = [
         ("request.jwt.claims", serde_json::to_string(caller.claims()).unwrap_or_default()), // it cannot fail
         ("affinity.actor", caller.id().map(|id| id.to_string()).unwrap_or_default()),
         ("statement_timeout", format!("{}ms", settings.statement_timeout.as_millis())),
     ];
-    all.extend(settings.local.iter().cloned());
-    if let Some(role) = caller.role() {
-        all.push(("role", role.to_owned())); // last: the settings before it are the server's own business
-    }
-    set_locally(&all)
+    // Last: the settings before it are the server's own business.
+    let role = caller.role().map(|role| ("role", role.to_owned()));
+    set_locally(who.into_iter().chain(settings.local.iter().cloned()).chain(role))
 }

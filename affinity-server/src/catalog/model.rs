@@ -29,7 +29,21 @@ impl Identifier {
     /// The name as SQL needs it, always quoted.
     #[must_use]
     pub(in crate::catalog) fn quoted(&self) -> String {
-        format!("\"{}\"", self.0.replace('"', "\"\""))
+        let mut quoted = String::with_capacity(self.0.len() + 2);
+        self.quote_into(&mut quoted);
+        quoted
+    }
+
+    /// The same behind `sql`.
+    pub(in crate::catalog) fn quote_into(&self, sql: &mut String) {
+        sql.push('"');
+        for (place, part) in self.0.split('"').enumerate() {
+            if place > 0 {
+                sql.push_str("\"\"");
+            }
+            sql.push_str(part);
+        }
+        sql.push('"');
     }
 }
 

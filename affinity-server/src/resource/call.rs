@@ -55,8 +55,6 @@ impl Ask<'_> {
         }
         let work = Work {
             statement: planned.statement.render(),
-            access,
-            commits: true,
             planned: None,
             given: planned.given(),
             check: &|found| self.check_called(&planned, found),

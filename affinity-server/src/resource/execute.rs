@@ -6,23 +6,19 @@ use sqlx::{PgConnection, Row};
 use super::ask::Ask;
 use super::failure::{Failure, pointer_part};
 use super::retry::wait_apart;
-use crate::auth::{Access, begin_as};
+use crate::auth::{Access, begin_as, introduction};
 use crate::catalog::{Given, Statement};
 use crate::problem::Problem;
 
-/// What a transaction is to do.
+/// What is to be read.
 pub(super) struct Work<'w> {
     /// The one statement.
     pub(super) statement: Statement,
-    /// Whether it writes.
-    pub(super) access: Access,
-    /// Whether the transaction commits.
-    pub(super) commits: bool,
     /// A statement whose plan says how many rows there are, and above which count it is asked.
     pub(super) planned: Option<(Statement, u64)>,
-    /// The rows that it writes, to find a bad value in.
+    /// The values that it was given, to find a bad one in.
     pub(super) given: Option<&'w Given>,
-    /// Whether what was found may stand; otherwise nothing has happened.
+    /// Whether what was found may stand.
     pub(super) check: &'w (dyn Fn(&Found) -> Result<(), Problem> + Sync),
 }
 
@@ -50,6 +46,21 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// What a statement that writes nothing gave.
+    fn read(row: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error> {
+        let number = |value: Option<i64>| value.map(|value| u64::try_from(value).unwrap_or(0));
+        Ok(Self {
+            total: number(row.try_get("total")?),
+            fetched: number(row.try_get("fetched")?).unwrap_or(0),
+            body: row.try_get::<_, Option<String>>("body")?.unwrap_or_default(),
+            last_keys: row.try_get("last_keys")?,
+            headers: row.try_get("response_headers")?,
+            status: row.try_get("response_status")?,
+            truncated: row.try_get("truncated")?,
+            ..Self::default()
+        })
+    }
+
     pub(super) fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         let number = |value: Option<i64>| value.map(|value| u64::try_from(value).unwrap_or(0));
         Ok(Self {
@@ -83,22 +94,24 @@ impl Ask<'_> {
     }
 
     async fn attempt(&self, work: &Work<'_>) -> Result<Found, Failure> {
-        let mut transaction =
-            begin_as(self.rest.pool(), &self.caller, &self.request_settings(work.access)).await?;
-        let row = work.statement.clone().query().fetch_one(&mut *transaction).await?;
-        let mut found = Found::from_row(&row)?;
-        if let Some((statement, above)) = &work.planned
-            && found.total.is_none_or(|total| total > *above)
-        {
-            let planned = planned_rows(&mut transaction, statement).await?;
-            found.total = Some(found.total.map_or(planned, |counted| counted.max(planned)));
-        }
+        let settings = self.request_settings(Access::Read);
+        let found = match &work.planned {
+            None => {
+                let settings = introduction(&self.caller, &settings);
+                Found::read(&self.rest.pipeline().read(&settings, &work.statement).await?)?
+            }
+            Some((planned, above)) => {
+                let mut transaction = begin_as(self.rest.pool(), &self.caller, &settings).await?;
+                let row = work.statement.clone().query().fetch_one(&mut *transaction).await?;
+                let mut found = Found::from_row(&row)?;
+                if found.total.is_none_or(|total| total > *above) {
+                    let planned = planned_rows(&mut transaction, planned).await?;
+                    found.total = Some(found.total.map_or(planned, |counted| counted.max(planned)));
+                }
+                found
+            }
+        };
         (work.check)(&found)?;
-        if work.commits && work.access == Access::Write {
-            transaction.commit().await?;
-        } else {
-            drop(transaction); // rolled back on its way to the pool: nobody waits for it
-        }
         Ok(found)
     }
 
@@ -146,7 +159,7 @@ impl Ask<'_> {
         statement: &Statement,
         given: Option<&Given>,
     ) -> Problem {
-        let code = failure.code();
+        let code = failure.code().map(str::to_owned);
         if matches!(code.as_deref(), Some("42703" | "42P01" | "42883" | "42704")) {
             self.rest.suspect_catalog(); // the plan names only what the catalog has
         }

@@ -9,14 +9,54 @@ use crate::problem::Problem;
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The database refused.
-    Database(sqlx::Error),
-    /// We did.
+    Database(Box<DatabaseRefusal>),
+    /// It did not answer.
+    Unanswered {
+        /// What was met.
+        reason: String,
+    },
+    /// We refused.
     Refused(Problem),
+}
+
+/// What the database says.
+#[derive(Debug)]
+pub(super) struct DatabaseRefusal {
+    code: String,
+    message: String,
+    detail: Option<String>,
+    hint: Option<String>,
+    column: Option<String>,
 }
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
+        let known = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+        match known {
+            Some(known) => Self::Database(Box::new(DatabaseRefusal {
+                code: known.code().to_owned(),
+                message: known.message().to_owned(),
+                detail: known.detail().map(str::to_owned),
+                hint: known.hint().map(str::to_owned),
+                column: known.column().map(str::to_owned),
+            })),
+            None => Self::Unanswered { reason: error.to_string() },
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(known) => Self::Database(Box::new(DatabaseRefusal {
+                code: known.code().code().to_owned(),
+                message: known.message().to_owned(),
+                detail: known.detail().map(str::to_owned),
+                hint: known.hint().map(str::to_owned),
+                column: known.column().map(str::to_owned),
+            })),
+            None => Self::Unanswered { reason: error.to_string() },
+        }
     }
 }
 
@@ -29,50 +69,44 @@ impl From<Problem> for Failure {
 impl Failure {
     /// Whether it only lost against another transaction, and might win the next time.
     pub(super) fn is_conflict(&self) -> bool {
-        matches!(self.code().as_deref(), Some("40001" | "40P01"))
+        matches!(self.code(), Some("40001" | "40P01"))
     }
 
-    pub(super) fn code(&self) -> Option<String> {
+    pub(super) fn code(&self) -> Option<&str> {
         match self {
-            Self::Database(error) => error.as_database_error()?.code().map(Into::into),
-            Self::Refused(_) => None,
+            Self::Database(refusal) => Some(&refusal.code),
+            Self::Unanswered { .. } | Self::Refused(_) => None,
         }
     }
 
     /// What the client learns: the database's words, never its rows.
     pub(super) fn into_problem(self, caller: &Caller) -> Problem {
-        let error = match self {
+        let refusal = match self {
             Self::Refused(problem) => return problem,
-            Self::Database(error) => error,
+            Self::Unanswered { reason } => {
+                tracing::error!("the database did not answer: {reason}");
+                let message = "Database connection error. Retrying the connection.";
+                return Problem::rest(StatusCode::SERVICE_UNAVAILABLE, "PGRST000", message)
+                    .retry_after_seconds(1);
+            }
+            Self::Database(refusal) => refusal,
         };
-        let postgres =
-            error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
-        let Some(postgres) = postgres else {
-            tracing::error!("the database did not answer: {error}");
-            let unavailable = StatusCode::SERVICE_UNAVAILABLE;
-            return Problem::rest(
-                unavailable,
-                "PGRST000",
-                "Database connection error. Retrying the connection.",
-            )
-            .retry_after_seconds(1);
-        };
-        let code = postgres.code();
+        let DatabaseRefusal { code, message, detail, hint, column } = *refusal;
         if code == "PGRST"
-            && let Some(problem) = raised(postgres)
+            && let Some(problem) = raised(&message, detail.as_deref())
         {
             return problem;
         }
-        let status = status(code, postgres.message(), caller);
-        let mut problem = Problem::rest(status, code.to_owned(), postgres.message());
-        if let Some(details) = postgres.detail().filter(|_| tells_details(code)) {
+        let status = status(&code, &message, caller);
+        let mut problem = Problem::rest(status, code.clone(), message.as_str());
+        if let Some(details) = detail.filter(|_| tells_details(&code)) {
             problem = problem.details(details);
         }
-        if let Some(hint) = postgres.hint() {
+        if let Some(hint) = hint {
             problem = problem.hint(hint);
         }
-        if let Some(column) = postgres.column() {
-            problem = problem.at(format!("/{}", pointer_part(column)), postgres.message());
+        if let Some(column) = column {
+            problem = problem.at(format!("/{}", pointer_part(&column)), message);
         }
         if status == StatusCode::UNAUTHORIZED {
             problem = problem.header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -131,9 +165,9 @@ fn status(code: &str, message: &str, caller: &Caller) -> StatusCode {
 }
 
 /// What `RAISE SQLSTATE 'PGRST'` asked us to answer.
-fn raised(error: &PgDatabaseError) -> Option<Problem> {
-    let message: serde_json::Value = serde_json::from_str(error.message()).ok()?;
-    let detail: serde_json::Value = serde_json::from_str(error.detail()?).ok()?;
+fn raised(message: &str, detail: Option<&str>) -> Option<Problem> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    let detail: serde_json::Value = serde_json::from_str(detail?).ok()?;
     let text = |key: &str| message.get(key).and_then(serde_json::Value::as_str);
     let status = detail.get("status")?.as_u64().and_then(|status| u16::try_from(status).ok())?;
     let mut problem =

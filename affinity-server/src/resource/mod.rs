@@ -18,6 +18,7 @@ mod idempotency; // writes that happen once
 mod transact; // jobs that write, whole or not at all
 mod write;
 mod call;
+mod pipeline; // a whole read in one round trip
 mod execute; // as the caller, again when it lost against others
 mod retry;
 mod failure; // the database's errors

@@ -88,14 +88,7 @@ impl Ask<'_> {
             Some(CountKind::Estimated) => Some((statement.planned_count(), self.rows_max())),
         };
         let check = |found: &Found| check_singular(&statement.format, found);
-        let work = Work {
-            statement: statement.render(),
-            access: Access::Read,
-            commits: true,
-            planned,
-            given: None,
-            check: &check,
-        };
+        let work = Work { statement: statement.render(), planned, given: None, check: &check };
         let mut found = self.execute(&work).await?;
         // The version came as one more key.
         let version = version.and_then(|_| found.last_keys.as_mut()?.pop()?).filter(|_| found.fetched == 1);

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
 use super::cursor::CursorKey;
+use super::pipeline::Pipeline;
 use super::settings::RestSettings;
 use super::turnstile::{Place, Turnstile};
 use super::unreadable::{Unreadable, UnreadableColumns};
@@ -25,6 +26,7 @@ struct Parts {
     unreadable: UnreadableColumns,
     timezones: OnceCell<HashSet<String>>,
     turnstile: Turnstile,
+    pipeline: Pipeline,
 }
 
 impl Rest {
@@ -47,6 +49,7 @@ impl Rest {
         settings: RestSettings,
     ) -> Self {
         Self(Arc::new(Parts {
+            pipeline: Pipeline::new(&pool),
             pool,
             catalog,
             turnstile: Turnstile::new(settings.requests_at_once_max, settings.request_wait_max),
@@ -59,6 +62,10 @@ impl Rest {
 
     pub(super) fn pool(&self) -> &PgPool {
         &self.0.pool
+    }
+
+    pub(super) fn pipeline(&self) -> &Pipeline {
+        &self.0.pipeline
     }
 
     pub(super) fn catalog(&self) -> Arc<Catalog> {

@@ -234,12 +234,21 @@ async fn answers_are_those_of_a_database_that_holds_what_the_caller_reads() {
                 .unwrap()
                 .rows_affected();
         }
+        // Others' rows of which only staff read these say something else.
+        sqlx::raw_sql(
+            "update teraffi.members set created_at = '2001-01-01',
+                subscription_tier = case subscription_tier when 'basic' then 'pro' else 'basic' end::teraffi.subscription_tier_enum;
+             delete from teraffi.member_verifications",
+        )
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
         transaction.commit().await.unwrap();
         assert!(deleted > 100, "{viewer} reads nearly everything");
         let pruned = engine(&copy).await;
         for matcher in ["partners", "opportunities"] {
             let weights = if matcher == "partners" { json!({ STATISTIC: 0.0 }) } else { json!({}) };
-            let body = json!({ "source": { "id": viewer }, "as_of": "2026-11-01T00:00:00Z", "limit": 50, "weights": weights });
+            let body = json!({ "source": { "id": viewer }, "as_of": "2026-11-01T00:00:00Z", "limit": 50, "weights": weights, "include": "attributes" });
             let path = format!("/match/teraffi/{matcher}");
             let himself = || caller(Standing::Member, viewer);
             let (status, of_whole) = ask(&whole, himself(), &path, Some(body.clone())).await;

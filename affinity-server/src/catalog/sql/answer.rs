@@ -199,8 +199,8 @@ impl AnswerStatement {
         sql.separated(", ", 0..self.keys.len(), |sql, place| {
             sql.push("k").number(place_number(place)).push("::text");
         });
-        sql.push("] FROM (SELECT *, row_number() OVER () AS place FROM source LIMIT ");
-        sql.bind(self.rows_shown(), "int8").push(") AS r ORDER BY place DESC LIMIT 1)");
+        sql.push("] FROM source LIMIT 1 OFFSET (SELECT greatest(least(count(*), ");
+        sql.bind(self.rows_shown(), "int8").push(") - 1, 0) FROM source))");
     }
 
     /// The keys of the answer, in order.

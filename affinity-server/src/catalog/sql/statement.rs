@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use sqlx::postgres::PgArguments;
@@ -19,7 +20,7 @@ pub struct Statement {
 #[derive(Clone, Debug)]
 struct Bound {
     value: Option<String>,
-    sql_type: String,
+    sql_type: Cow<'static, str>,
     /// The column that it is compared or written to, when it is the client's.
     column: Option<String>,
 }
@@ -87,7 +88,7 @@ impl Statement {
     }
 
     pub(in crate::catalog) fn name(&mut self, name: &Identifier) -> &mut Self {
-        self.text.push_str(&name.quoted());
+        name.quote_into(&mut self.text);
         self
     }
 
@@ -98,7 +99,8 @@ impl Statement {
 
     /// A parameter with this value, cast to `sql_type`, which comes from the catalog or this crate.
     pub(in crate::catalog) fn bind(&mut self, value: impl Into<Option<String>>, sql_type: &str) -> &mut Self {
-        self.values.push(Bound { value: value.into(), sql_type: sql_type.to_owned(), column: None });
+        let known = if sql_type == "text" { Cow::Borrowed("text") } else { Cow::Owned(sql_type.to_owned()) };
+        self.values.push(Bound { value: value.into(), sql_type: known, column: None });
         let place = self.values.len();
         let _ = match sql_type {
             "text" => write!(self.text, "${place}::text"),
@@ -155,12 +157,11 @@ pub(in crate::catalog) struct Alias(u32);
 
 /// Gives settings their values for the rest of the transaction, one after the other.
 #[must_use]
-pub fn set_locally(settings: &[(&str, String)]) -> Statement {
+pub fn set_locally(settings: impl IntoIterator<Item = (&'static str, String)>) -> Statement {
     let mut sql = Statement::default();
     sql.push("SELECT ");
     sql.separated(", ", settings, |sql, (name, value)| {
-        sql.push("set_config(").bind((*name).to_owned(), "text");
-        sql.push(", ").bind(value.clone(), "text").push(", true)");
+        sql.push("set_config('").push(name).push("', ").bind(value, "text").push(", true)");
     });
     sql
 }
