@@ -15,12 +15,14 @@ use super::shortlist::{Expansion, Shortlist};
 use super::signal::{Reading, Signal};
 use super::tally::{Lists, TALLY_LISTS_MAX, Tally};
 use crate::exact::{units, value_of};
-use crate::graph::{Condition, Hop, NodeId, RelationId};
+use crate::graph::{Condition, Hop, NodeId, RelationId, Run};
 
 /// Neighbors of the source that are looked at, the strongest first.
 pub const SHARED_NEIGHBORS_MAX: usize = 65_536;
 /// The most that one shared neighbor counts, in units of 2^-24: 16.
 const TERM_UNITS_MAX: u64 = 16 << 24;
+/// Nodes whose sums are added to together: 128 KiB of them, which the second cache holds.
+const SUMS_STRETCH: u32 = 16_384;
 /// Where the number of shared neighbors sits above the sum: 65,536 terms of 16 fill exactly 44 bits.
 const COUNT_SHIFT: u32 = 44;
 const SUM_MASK: u64 = (1 << COUNT_SHIFT) - 1;
@@ -175,13 +177,17 @@ impl Signal for Shared {
         }
         // Sums for everyone, unless a single node is asked about: its own neighbors are then fewer than theirs.
         let node_count = context.graph.nodes(context.to).node_count();
-        let lists = (self.formula == Formula::Count).then(|| lists_of(&middles, &onward)).flatten();
-        let sums = match (context.only, lists) {
+        let sums = match (context.only, lists_of(&middles, &onward)) {
             (Some(_), _) => Totals::None,
-            (None, Some(lists)) => {
+            (None, Some(lists)) if self.formula == Formula::Count => {
                 let mut tally = scratch.take_tally();
                 tally.count(node_count, lists);
                 Totals::Counts(tally)
+            }
+            (None, Some(lists)) => {
+                let mut sums = scratch.take(node_count);
+                add_lists(&mut sums, node_count, lists, &middles, &decay);
+                Totals::Packed(sums)
             }
             (None, None) => {
                 let mut sums = scratch.take(node_count);
@@ -229,7 +235,7 @@ enum Totals {
     Counts(Tally),
 }
 
-/// The nodes next to each middle, where they can be counted as they are stored.
+/// The nodes next to each middle, where they can be read as they are stored and are not too many lists.
 fn lists_of<'a>(middles: &[Middle], onward: &Hop<'a>) -> Option<Lists<'a>> {
     let mut lists = (middles.len() <= TALLY_LISTS_MAX).then(Lists::default)?;
     for middle in middles {
@@ -238,39 +244,58 @@ fn lists_of<'a>(middles: &[Middle], onward: &Hop<'a>) -> Option<Lists<'a>> {
     Some(lists)
 }
 
-/// Adds one term to each node next to `middle`.
+/// Adds one term to each node of each list, whose numbers are those of the middles.
 // hot
-fn add_neighbors(sums: &mut Accumulator, onward: &Hop<'_>, middle: &Middle, decay: &Decay, formula: Formula) {
-    let Some(runs) = onward.unchecked_runs(middle.node.index()) else {
-        onward.visit(middle.node.index(), &mut |step| {
-            let weight = if formula == Formula::Count {
-                1.0
-            } else {
-                f64::from(step.weight) * decay.factor(step.time)
-            };
-            sums.add(step.target, term(middle.scale * weight));
-        });
-        return;
-    };
-    for run in runs {
-        let (targets, weights, times) = (run.targets(), run.weights(), run.times());
-        let is_weighted = formula != Formula::Count && !weights.is_empty();
-        let is_decayed = formula != Formula::Count && decay.is_on() && !times.is_empty();
-        match (is_weighted, is_decayed) {
-            (false, false) => sums.add_to_all(targets, term(middle.scale)),
-            (true, false) => sums.add_each(targets, weights, |weight| term(middle.scale * f64::from(weight))),
-            (false, true) => {
-                for (target, time) in targets.iter().zip(times) {
-                    sums.add(NodeId::from_raw(*target), term(middle.scale * decay.factor(*time)));
-                }
-            }
-            (true, true) => {
-                for ((target, weight), time) in targets.iter().zip(weights).zip(times) {
-                    let value = middle.scale * (f64::from(*weight) * decay.factor(*time)); // as edge by edge
-                    sums.add(NodeId::from_raw(*target), term(value));
-                }
+fn add_lists(
+    sums: &mut Accumulator,
+    node_count: usize,
+    mut lists: Lists<'_>,
+    middles: &[Middle],
+    decay: &Decay,
+) {
+    let mut end = 0_u32;
+    while (end as usize) < node_count {
+        end = end.saturating_add(SUMS_STRETCH);
+        lists.take_below(end, |list, run| add_run(sums, run, &middles[list], decay));
+    }
+}
+
+/// Adds one term to each node of a run; counts have neither weights nor times to look at.
+// hot
+fn add_run(sums: &mut Accumulator, run: Run<'_>, middle: &Middle, decay: &Decay) {
+    let (targets, weights, times) = (run.targets(), run.weights(), run.times());
+    match (!weights.is_empty(), decay.is_on() && !times.is_empty()) {
+        (false, false) => sums.add_to_all(targets, term(middle.scale)),
+        (true, false) => sums.add_each(targets, weights, |weight| term(middle.scale * f64::from(weight))),
+        (false, true) => {
+            for (target, time) in targets.iter().zip(times) {
+                sums.add(NodeId::from_raw(*target), term(middle.scale * decay.factor(*time)));
             }
         }
+        (true, true) => {
+            for ((target, weight), time) in targets.iter().zip(weights).zip(times) {
+                let value = middle.scale * (f64::from(*weight) * decay.factor(*time)); // as edge by edge
+                sums.add(NodeId::from_raw(*target), term(value));
+            }
+        }
+    }
+}
+
+/// Adds one term to each node next to `middle`, where edges or their number ask for a look at each.
+fn add_neighbors(sums: &mut Accumulator, onward: &Hop<'_>, middle: &Middle, decay: &Decay, formula: Formula) {
+    let index = middle.node.index();
+    match (onward.unchecked_runs(index), formula) {
+        (Some(runs), Formula::Count) => {
+            runs.for_each(|run| sums.add_to_all(run.targets(), term(middle.scale)));
+        }
+        (Some(runs), _) => runs.for_each(|run| add_run(sums, run, middle, decay)),
+        (None, _) => onward.visit(index, &mut |step| {
+            let weight = match formula {
+                Formula::Count => 1.0,
+                _ => f64::from(step.weight) * decay.factor(step.time),
+            };
+            sums.add(step.target, term(middle.scale * weight));
+        }),
     }
 }
 
@@ -377,6 +402,9 @@ impl Reading for SharedReading<'_> {
         let kind = self.back.to();
         let keys = self.context.graph.nodes(kind);
         let mut shared = self.shared_with(candidate);
+        if limit == 0 {
+            return EvidenceList { items: Vec::new(), left_out: shared.len() };
+        }
         shared.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| keys.key(a.0).cmp(keys.key(b.0))));
         let left_out = shared.len().saturating_sub(limit);
         let schema = self.context.graph.schema();

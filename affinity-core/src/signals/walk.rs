@@ -139,8 +139,7 @@ impl Signal for Walk {
     fn read<'q>(&'q self, context: Context<'q>, scratch: &mut Scratch) -> Box<dyn Reading + 'q> {
         let terrain = Terrain::new(&context, &self.relations);
         let Push { estimates, residuals, .. } = self.push(&context, &terrain, scratch);
-        let settled =
-            self.settles.then(|| Settled::new(&context, &terrain, &residuals, self.params.restart));
+        let settled = self.settles.then(|| Settled::new(&context, &terrain, &residuals, self.params.restart));
         scratch.give(residuals);
         Box::new(WalkReading { context, terrain, estimates, settled })
     }
@@ -236,7 +235,8 @@ impl Push {
             let kept = part(residual, self.restart);
             self.estimates.add(place, kept);
             let mass = residual - kept;
-            self.touched_edge_count += terrain.hand_out(place, mass, &mut edges, |to, part| self.give(to, part));
+            self.touched_edge_count +=
+                terrain.hand_out(place, mass, &mut edges, |to, part| self.give(to, part));
         }
         self.edges = edges;
     }
@@ -331,7 +331,8 @@ mod tests {
         for (restart, precision) in [(0.15, 1e-2), (0.15, 1e-3), (0.15, 1e-4), (0.5, 1e-4), (0.01, 1e-3)] {
             let params = WalkParams { restart, precision };
             let relation = graph.schema().relation("R").unwrap();
-            let walk = Walk { relations: vec![TypedRelation { relation, weight: 1.0 }], params, settles: false };
+            let walk =
+                Walk { relations: vec![TypedRelation { relation, weight: 1.0 }], params, settles: false };
             for key in ["0.0", "7.3"] {
                 let source = Source::of_node(&graph, kind, graph.nodes(kind).find(&key.into()).unwrap());
                 let context = Context {

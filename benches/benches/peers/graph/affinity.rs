@@ -109,8 +109,7 @@ impl Affinity {
             builder = builder.apply(changes).unwrap();
         }
         for ((relation, ..), pairs) in SIDES.iter().zip(&data.sides) {
-            builder =
-                builder.apply(pairs.iter().map(|(from, to)| edge(relation, *from, *to))).unwrap();
+            builder = builder.apply(pairs.iter().map(|(from, to)| edge(relation, *from, *to))).unwrap();
         }
         Self { engine: builder.build().unwrap(), scratch: Scratch::default() }
     }

@@ -71,7 +71,10 @@ impl Random {
 impl Data {
     /// A graph whose trends are popular in proportion to `1 / (rank + shift)`, and what `query_count` members share.
     pub(crate) fn new(target: &Path, member_count: usize, shift: usize, query_count: usize) -> Self {
-        let name = format!("m{member_count}_{}", if shift == 1 { "zipf".to_string() } else { format!("shift{shift}") });
+        let name = format!(
+            "m{member_count}_{}",
+            if shift == 1 { "zipf".to_string() } else { format!("shift{shift}") }
+        );
         let trend_count = TRENDS.min(member_count);
         let counts = [member_count, trend_count, trend_count / 100, member_count / 20, member_count / 10];
         let mut sums = Vec::with_capacity(trend_count);
@@ -149,10 +152,11 @@ impl Data {
     fn solve(&mut self) {
         let mut touched = Vec::new();
         for query in &self.queries {
-            let wanted = self.trends_of(*query);
+            let mut is_wanted = vec![false; self.counts[1]];
+            self.trends_of(*query).iter().for_each(|rank| is_wanted[*rank as usize] = true);
             let (mut found, mut edges) = (Found::new(), 0);
             for member in 0..self.counts[0] {
-                let shared = self.trends_of(member).iter().filter(|rank| wanted.contains(rank)).count();
+                let shared = self.trends_of(member).iter().filter(|rank| is_wanted[**rank as usize]).count();
                 edges += shared;
                 if shared >= SHARED_MIN as usize && member != *query {
                     found.push((member, shared as u32));

@@ -42,9 +42,11 @@ impl Neo4j {
             .map_err(|error| format!("java: {error}"))?;
         let output = child.stdout.take().map(BufReader::new);
         let started = Self { child, store, port };
-        let is_ready = output.is_some_and(|output| output.lines().any(|line| line.is_ok_and(|l| l == "ready")));
+        let is_ready =
+            output.is_some_and(|output| output.lines().any(|line| line.is_ok_and(|l| l == "ready")));
         let log = std::fs::read_to_string(data.folder.join("neo4j.log")).unwrap_or_default();
-        let reason = log.lines().find(|line| line.contains("xception")).unwrap_or("it ended before it was ready");
+        let reason =
+            log.lines().find(|line| line.contains("xception")).unwrap_or("it ended before it was ready");
         if is_ready { Ok(started) } else { Err(reason.to_string()) }
     }
 }

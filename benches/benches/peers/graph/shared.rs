@@ -50,7 +50,8 @@ pub(crate) fn measure(
     push(setting, data, table, Turn { peer, goal, note, ours: &mut ours, theirs: Ok(&mut theirs) });
     drop(petgraph);
     for (library, goal) in [("scipy", Some(GOAL_SCIPY)), ("implicit", None)] {
-        let note = if library == "scipy" { "row product, then the best of it" } else { "NearestNeighboursScorer" };
+        let note =
+            if library == "scipy" { "row product, then the best of it" } else { "NearestNeighboursScorer" };
         let peer = python.as_ref().map_or_else(|_| library.to_string(), |python| python.name(library));
         let answered = python.as_mut().map_err(|reason| reason.clone()).and_then(|python| {
             let (found, _) = python.shared(library, &data.queries)?;
@@ -58,10 +59,17 @@ pub(crate) fn measure(
             Ok(python)
         });
         match answered {
-            Err(reason) => push(setting, data, table, Turn { peer, goal, note, ours: &mut ours, theirs: Err(reason) }),
+            Err(reason) => {
+                push(setting, data, table, Turn { peer, goal, note, ours: &mut ours, theirs: Err(reason) })
+            }
             Ok(python) => {
                 let mut theirs = || python.shared(library, &data.queries).unwrap().1;
-                push(setting, data, table, Turn { peer, goal, note, ours: &mut ours, theirs: Ok(&mut theirs) });
+                push(
+                    setting,
+                    data,
+                    table,
+                    Turn { peer, goal, note, ours: &mut ours, theirs: Ok(&mut theirs) },
+                );
             }
         }
     }
@@ -90,7 +98,9 @@ fn neo4j(
         Ok((python, neo4j))
     });
     match started {
-        Err(reason) => push(setting, data, table, Turn { peer, goal, note, ours: &mut ours, theirs: Err(reason) }),
+        Err(reason) => {
+            push(setting, data, table, Turn { peer, goal, note, ours: &mut ours, theirs: Err(reason) })
+        }
         Ok((python, neo4j)) => {
             let mut theirs = || python.neo4j(neo4j.port, queries).unwrap().1;
             let turn = Turn { peer, goal, note, ours: &mut ours, theirs: Ok(&mut theirs) };
