@@ -70,7 +70,7 @@ def shared_implicit(member, limit, least):
     rows = trends.indices[first:end] + numpy.int32(trends.shape[0])
     pointers = numpy.array([0, len(rows)], dtype=numpy.int32)
     ones = numpy.ones(len(rows))
-    members, counts = graph["scorer"].recommend(0, pointers, rows, ones, K=limit + 1, remove_own_likes=False)
+    members, counts = graph["scorer"].recommend(pointers, rows, ones, K=limit + 1, remove_own_likes=False)
     return best(members, counts, member, limit, least)
 
 

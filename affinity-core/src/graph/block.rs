@@ -39,7 +39,11 @@ pub(crate) struct Parts {
 impl Parts {
     /// Numbers of one edge.
     pub(crate) fn width(self) -> usize {
-        [self.marks, self.weights, self.times, self.audiences, self.origins].map(usize::from).iter().sum::<usize>() + 1
+        [self.marks, self.weights, self.times, self.audiences, self.origins]
+            .map(usize::from)
+            .iter()
+            .sum::<usize>()
+            + 1
     }
 }
 

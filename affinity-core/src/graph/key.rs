@@ -76,13 +76,16 @@ impl fmt::Display for Key {
         match self {
             Self::Text(text) => f.write_str(text),
             Self::Uuid(bytes) => {
+                // By hand: answers write many keys, and a formatted write for each byte is slow.
+                let mut text = String::with_capacity(36);
                 for (position, byte) in bytes.iter().enumerate() {
                     if matches!(position, 4 | 6 | 8 | 10) {
-                        f.write_str("-")?;
+                        text.push('-');
                     }
-                    write!(f, "{byte:02x}")?;
+                    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+                    text.extend([digit(byte >> 4), digit(byte & 15)]);
                 }
-                Ok(())
+                f.write_str(&text)
             }
         }
     }

@@ -20,7 +20,7 @@ impl Mark {
     pub(crate) fn new(weight: f32, seconds: u32) -> Self {
         let rounded = (weight.to_bits() + (1 << (LEFT_OUT_BITS - 1))) >> LEFT_OUT_BITS;
         let code = (rounded + 1).saturating_sub(LEAST).min(u32::from(u16::MAX));
-        Self(code << 16 | seconds / SECONDS_PER_DAY) // 2106 is day 49,710
+        Self((code << 16) | (seconds / SECONDS_PER_DAY)) // 2106 is day 49,710
     }
 
     #[inline]

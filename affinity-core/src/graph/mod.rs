@@ -34,8 +34,8 @@ pub(crate) use self::column::{Cell, Column, Lists, NO_CATEGORY as NO_CATEGORY_TE
 pub(crate) use self::condition::{Place, Test};
 pub(crate) use self::data::{Graph, RelationTable, VectorEdit, type_of};
 pub(crate) use self::hash_index::HashIndex;
-pub(crate) use self::mark::Mark;
 pub(crate) use self::hop::{Hop, Step};
+pub(crate) use self::mark::Mark;
 pub(crate) use self::node_table::{NodePage, NodeTable, PAGE_NODES};
 pub(crate) use self::schema::line_of;
 pub(crate) use self::term_table::TermTable;

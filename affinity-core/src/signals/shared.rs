@@ -341,6 +341,9 @@ impl Reading for SharedReading<'_> {
         let keys = self.context.graph.nodes(kind);
         let mut shared = Vec::new();
         self.visit_shared(candidate, |middle, strength| shared.push((middle, strength)));
+        if limit == 0 {
+            return EvidenceList { items: Vec::new(), left_out: shared.len() };
+        }
         shared.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| keys.key(a.0).cmp(keys.key(b.0))));
         let left_out = shared.len().saturating_sub(limit);
         let schema = self.context.graph.schema();

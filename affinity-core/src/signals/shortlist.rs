@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::accumulator::Accumulator;
-use crate::graph::{NodeId, NodeTable};
+use crate::graph::{Key, NodeId, NodeTable};
 
 /// A sum for each node of a kind that a shortlist goes through.
 pub(crate) trait Sums {
@@ -26,11 +26,14 @@ pub(crate) struct Shortlist<'a> {
     cap: usize,
     nodes: &'a NodeTable,
     allows: &'a dyn Fn(NodeId) -> bool,
-    /// A binary heap, worst entry first; empty entries come before the list is full.
-    heap: Vec<(u64, NodeId)>,
+    /// A binary heap, worst entry first. With their keys: counts tie by the hundred, and each look for a key misses
+    /// the caches.
+    heap: Vec<Entry<'a>>,
     /// Whether an allowed node was left out.
     is_cut: bool,
 }
+
+type Entry<'a> = (u64, NodeId, &'a Key);
 
 /// What a source of candidates came up with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,11 +52,11 @@ impl<'a> Shortlist<'a> {
     }
 
     /// Whether the left entry is worse than the right one.
-    fn is_worse(&self, left: (u64, NodeId), right: (u64, NodeId)) -> bool {
+    fn is_worse(left: Entry<'_>, right: Entry<'_>) -> bool {
         match left.0.cmp(&right.0) {
             Ordering::Less => true,
             Ordering::Greater => false,
-            Ordering::Equal => self.nodes.key(left.1) > self.nodes.key(right.1),
+            Ordering::Equal => left.2 > right.2,
         }
     }
 
@@ -61,7 +64,7 @@ impl<'a> Shortlist<'a> {
     pub(crate) fn offer(&mut self, node: NodeId, sum: u64) {
         if self.heap.len() < self.cap {
             if (self.allows)(node) {
-                self.heap.push((sum, node));
+                self.heap.push((sum, node, self.nodes.key(node)));
                 self.sift_up();
             }
             return;
@@ -75,8 +78,9 @@ impl<'a> Shortlist<'a> {
         }
         if (self.allows)(node) {
             self.is_cut = true;
-            if self.heap.first().is_some_and(|worst| self.is_worse(*worst, (sum, node))) {
-                self.heap[0] = (sum, node);
+            let entry = (sum, node, self.nodes.key(node));
+            if self.heap.first().is_some_and(|worst| Self::is_worse(*worst, entry)) {
+                self.heap[0] = entry;
                 self.sift_down();
             }
         }
@@ -131,7 +135,7 @@ impl<'a> Shortlist<'a> {
         let mut child = self.heap.len() - 1;
         while child > 0 {
             let parent = (child - 1) / 2;
-            if !self.is_worse(self.heap[child], self.heap[parent]) {
+            if !Self::is_worse(self.heap[child], self.heap[parent]) {
                 return;
             }
             self.heap.swap(child, parent);
@@ -144,7 +148,7 @@ impl<'a> Shortlist<'a> {
         loop {
             let mut worst = parent;
             for child in [2 * parent + 1, 2 * parent + 2] {
-                if child < self.heap.len() && self.is_worse(self.heap[child], self.heap[worst]) {
+                if child < self.heap.len() && Self::is_worse(self.heap[child], self.heap[worst]) {
                     worst = child;
                 }
             }
@@ -157,7 +161,7 @@ impl<'a> Shortlist<'a> {
     }
 
     pub(crate) fn finish(self) -> Expansion {
-        let candidates = self.heap.into_iter().map(|(_, node)| node).collect();
+        let candidates = self.heap.into_iter().map(|(_, node, _)| node).collect();
         Expansion { candidates, is_cut: self.is_cut, is_approximate: false }
     }
 }

@@ -104,7 +104,10 @@ impl BlockSums {
                 floor: shortlist.floor() << COUNT_BITS,
                 risen: &mut self.risen,
             };
-            let is_touched = lanes.iter_mut().fold(false, |touched, lane| lane.add_to(&mut block) || touched);
+            let mut is_touched = false;
+            for lane in &mut *lanes {
+                is_touched |= lane.add_to(&mut block);
+            }
             if is_touched {
                 block.offer(count_min, shortlist);
                 self.sums[..end - first].fill(0);
@@ -258,7 +261,7 @@ mod tests {
             (cap, count_min, block_nodes) in (1_usize..30, 0_u64..4, 1_usize..70),
             allowed_one_in in 1_usize..5,
         ) {
-            let mut nodes = NodeTable::new(&Kind { name: "Node".into(), label: None, attributes: Default::default() });
+            let mut nodes = NodeTable::new(&Kind { name: "Node".into(), label: None, attributes: Default::default(), operators_only: Vec::new() });
             for index in 0..300 {
                 // Keys descend, so that ties are not broken by the order of ids.
                 nodes.find_or_add(&Key::from(format!("{:05}", 9_999 - index))).unwrap();

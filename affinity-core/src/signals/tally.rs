@@ -1,6 +1,7 @@
 //! Small counts over the nodes of a kind: in how many of some sorted lists each of them is.
 //!
-//! Source: a maximum per block, by which blocks are skipped, is from Ding & Suel, "Faster top-k document retrieval using
+//! Source: blocking for a cache, as in Lam, Rothberg & Wolf, "The cache performance and optimizations of blocked
+//! algorithms", ASPLOS 1991; blocks skipped by their maxima, as in Ding & Suel, "Faster top-k document retrieval using
 //! block-max indexes", SIGIR 2011.
 
 use std::ops::Range;
@@ -127,6 +128,98 @@ impl Sums for Tally {
                 if is_within && let Some(node) = NodeId::from_index(block * BLOCK_NODES + offset) {
                     from = visit(node, sum);
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::{Arc, LazyLock};
+
+    use proptest::prelude::*;
+
+    use super::{Lists, Tally};
+    use crate::graph::{Graph, NodeId};
+    use crate::signals::shortlist::{Shortlist, Sums};
+    use crate::{Change, EdgeKey, EdgeRecord, NodeRecord, Schema};
+
+    const TRENDS: usize = 30;
+    /// Over two stretches, the second of them not full.
+    const MEMBERS: usize = 40_000;
+
+    /// Trend 0 has every second member, trend 1 every third, and so on.
+    fn is_in(trend: usize, member: usize) -> bool {
+        (member + trend).is_multiple_of(trend * trend + 2)
+    }
+
+    static GRAPH: LazyLock<Graph> = LazyLock::new(|| {
+        let schema = "name = 's'\n[kinds.M]\n[kinds.T]\n[relations.R]\nfrom = 'T'\nto = 'M'";
+        let mut changes = Vec::new();
+        for member in 0..MEMBERS {
+            // Keys descend, so that ties are not broken by the order of ids.
+            let key = || format!("{:06}", 999_999 - member).into();
+            changes.push(Change::PutNode {
+                kind: "M".to_string(),
+                key: key(),
+                record: NodeRecord::default(),
+            });
+            for trend in (0..TRENDS).filter(|trend| is_in(*trend, member)) {
+                let (relation, source) = ("R".to_string(), format!("{trend:02}").into());
+                let edge = EdgeKey { relation, source, target: key(), origin: None };
+                changes.push(Change::PutEdge { edge, record: EdgeRecord::default() });
+            }
+        }
+        let mut graph = Graph::new(Arc::new(Schema::from_toml(schema).unwrap()));
+        graph.apply(changes).unwrap();
+        graph
+    });
+
+    fn lists(trends: &[usize]) -> Lists<'static> {
+        let (schema, mut lists) = (GRAPH.schema(), Lists::default());
+        let table = GRAPH.nodes(schema.kind("T").unwrap());
+        for trend in trends {
+            let node = table.find(&format!("{trend:02}").into()).unwrap();
+            lists.push(GRAPH.adjacency(schema.relation("R").unwrap(), false).runs(node.index()));
+        }
+        lists
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn counting_by_stretches_equals_counting_node_by_node(
+            queries in proptest::collection::vec(proptest::collection::btree_set(0..TRENDS, 0..12), 1..4),
+            cap in 1_usize..60,
+            allowed_one_in in 1_usize..5_000,
+        ) {
+            let mut tally = Tally::default();
+            let nodes = GRAPH.nodes(GRAPH.schema().kind("M").unwrap());
+            for trends in queries {
+                let trends: Vec<usize> = trends.into_iter().collect();
+                tally.count(MEMBERS, lists(&trends)); // on top of what the query before left
+                let slow = |member: usize| trends.iter().filter(|trend| is_in(**trend, member)).count();
+                let allows = |node: NodeId| node.index().is_multiple_of(allowed_one_in);
+                let (mut fast, mut one_by_one) = (Shortlist::new(cap, nodes, &allows), Shortlist::new(cap, nodes, &allows));
+                fast.offer_from(&tally, 2);
+                let mut counts = vec![0; MEMBERS];
+                tally.for_each_within((1, 256), |node, count| {
+                    counts[node.index()] = count;
+                    1
+                });
+                for (member, count) in counts.into_iter().enumerate() {
+                    let node = NodeId::from_index(member).unwrap();
+                    prop_assert_eq!(count, slow(member) as u64, "member {} of {:?}", member, trends);
+                    if slow(member) >= 2 {
+                        one_by_one.offer(node, slow(member) as u64);
+                    }
+                }
+                let (mut fast, mut one_by_one) = (fast.finish(), one_by_one.finish());
+                fast.candidates.sort_unstable();
+                one_by_one.candidates.sort_unstable();
+                prop_assert_eq!(fast, one_by_one);
             }
         }
     }

@@ -254,13 +254,8 @@ impl Reading for StepsReading<'_> {
         let left_out = parts.len().saturating_sub(limit);
         let item = |(part, kind, node, via): &(u64, KindId, NodeId, NodeId)| {
             let mut path = vec![self.context.source_ref(), self.context.node_ref(*kind, *node)];
-            let mut relations: Vec<CompactString> = self
-                .walked
-                .terrain
-                .relation_name(&self.context, *via)
-                .map(CompactString::from)
-                .into_iter()
-                .collect();
+            let mut relations: Vec<CompactString> =
+                self.walked.terrain.relation_name(&self.context, *via).into_iter().collect();
             if *via != place {
                 path.push(self.context.target(candidate));
                 relations.push("walk".into());

@@ -45,7 +45,8 @@ fn days(count: usize) -> Timestamp {
 /// Weights of at most ten binary digits and times at midnight, or neither of both.
 fn changes(is_exact: bool) -> Vec<Change> {
     let member = |index: usize| Key::from(format!("m{index}"));
-    let node = |kind: &str, key: Key| Change::PutNode { kind: kind.into(), key, record: NodeRecord::default() };
+    let node =
+        |kind: &str, key: Key| Change::PutNode { kind: kind.into(), key, record: NodeRecord::default() };
     let mut changes: Vec<Change> = (0..60).map(|index| node("Member", member(index))).collect();
     changes.extend((0..11).map(|index| node("Trend", Key::from(format!("t{index}")))));
     for index in 0..240_usize {
@@ -79,7 +80,8 @@ fn compact_relation_answers_as_another_where_its_edges_are_exact_and_nearly_so_e
     for is_exact in [true, false] {
         let [plain, packed] = [SCHEMA, &compact].map(|schema| engine(schema, changes(is_exact)));
         // One version later, so that edges that were kept are taken over, too.
-        let [plain, packed] = [plain, packed].map(|engine| engine.update(changes(is_exact)[80..120].to_vec()));
+        let [plain, packed] =
+            [plain, packed].map(|engine| engine.update(changes(is_exact)[80..120].to_vec()));
         let (plain, packed) = (plain.unwrap(), packed.unwrap());
         for member in 0..60 {
             let query = Query::new("partners", format!("m{member}").as_str()).as_of(days(20_000));

@@ -247,6 +247,7 @@ proptest! {
     fn walk_is_near_dense_power_iteration(changes in history(140)) {
         let (restart, precision) = (0.15, 1e-6);
         let signal = format!("walk = {{ relations = [\"LIKES\", \"KNOWS\", \"MEETS\"], precision = {precision:?} }}");
+        let settled = engine(changes.clone(), "Member", &signal.replace(" }", ", settled = true }"));
         let engine = engine(changes.clone(), "Member", &signal);
         let world = World::of(&changes).seen_by(&Viewer::Operator);
         let nodes: Vec<Key> = ["Member", "Trend"].iter().flat_map(|kind| world.keys(kind)).collect();
@@ -277,6 +278,9 @@ proptest! {
                 let exact = kept.get(&target).copied().unwrap_or(0.0);
                 let pushed = value(&engine, &source, &target).unwrap_or(0.0);
                 prop_assert!(pushed <= exact + 1e-7 && exact - pushed <= slack + 1e-7, "{source} to {target}: {pushed}, exactly {exact}");
+                // What was left over is at most the slack, wherever it is put.
+                let settled = value(&settled, &source, &target).unwrap_or(0.0);
+                prop_assert!(settled >= pushed && settled - pushed <= slack + 1e-7, "{source} to {target}: {settled} after {pushed}");
             }
         }
     }
@@ -490,6 +494,39 @@ fn walk_worked_by_hand() {
     // Two people who know only each other: 0.15 of the time it stays, so Bob gets 0.15 (b + b^3 + b^5 + ...), b = 0.85.
     let b = 0.85_f64;
     check_worked("walk = { relations = [\"KNOWS\"], precision = 0.0000001 }", Some(b * 0.15 / (1.0 - b * b)));
+    // It stops when 0.85^15 is left, which is below 0.1: both get half of that.
+    let settled = "walk = { relations = [\"KNOWS\"], precision = 0.1, settled = true }";
+    check_worked(settled, Some(b * 0.15 * (1.0 - b.powi(14)) / (1.0 - b * b) + b.powi(15) / 2.0));
+}
+
+#[test]
+fn settled_walk_is_nearer_the_truth_than_what_it_has_pushed() {
+    // Everyone likes three of seven trends: a well mixed graph of two sides.
+    let mut changes = Vec::new();
+    for member in 0..40_u32 {
+        let (kind, record) = ("Member".to_string(), NodeRecord::default());
+        changes.push(Change::PutNode { kind, key: format!("m{member}").into(), record });
+        for step in [1, 2, 4] {
+            let trend = Key::from(format!("t{}", (member * 5 + step) % 7));
+            let (kind, record) = ("Trend".to_string(), NodeRecord::default());
+            changes.push(Change::PutNode { kind, key: trend.clone(), record });
+            let (relation, source) = ("LIKES".to_string(), format!("m{member}").into());
+            let edge = EdgeKey { relation, source, target: trend, origin: None };
+            changes.push(Change::PutEdge { edge, record: EdgeRecord::default() });
+        }
+    }
+    let ranks = |fields: &str| {
+        let walk = format!("half = 0.001\nwalk = {{ relations = [\"LIKES\"], {fields} }}");
+        let engine = engine(changes.clone(), "Member", &walk);
+        let rank = |member: u32| value(&engine, &"m0".into(), &format!("m{member}").into()).unwrap_or(0.0);
+        (1..40).map(rank).map(|value| 0.001 * value / (1.0 - value)).collect::<Vec<f64>>()
+    };
+    let exact = ranks("precision = 0.000000000001");
+    let error =
+        |ranks: Vec<f64>| ranks.iter().zip(&exact).map(|(rank, exact)| (rank - exact).abs()).sum::<f64>();
+    let (pushed, settled) =
+        (error(ranks("precision = 0.01")), error(ranks("precision = 0.01, settled = true")));
+    assert!(pushed > 0.1 && settled < pushed / 5.0, "{settled} settled, {pushed} before");
 }
 
 #[test]

@@ -272,7 +272,7 @@ near = { space = "profile", target_space = "pitch" }
 name = "reach"
 weight = 0.2
 half = 0.2
-walk = { relations = ["LIKES", "COVERS", "WORKS", "VISITS"], restart = 0.2 }
+walk = { relations = ["LIKES", "COVERS", "WORKS", "VISITS"], restart = 0.2, precision = 0.01, settled = true }
 [[signals]]
 name = "story"
 weight = 0.1

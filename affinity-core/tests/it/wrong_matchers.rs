@@ -215,6 +215,7 @@ fn walks_and_propagation_take_only_what_they_use() {
     check_range(9, &walk("steps = [0.5, 1.5]"), 9, "steps", "1.5", "numbers from 0 to 1");
     check_range(9, &walk("steps = [1.0, 0.0]"), 9, "steps", "0.0", "the last one above 0");
     check_range(9, &walk("steps = [1.0], restart = 0.5"), 9, "restart", "0.5", "none beside");
+    check_range(9, &walk("steps = [1.0], settled = true"), 9, "settled", "true", "none beside");
     check_range(9, &walk("degree_power = 0.5"), 9, "degree_power", "0.5", "none without");
     check_range(9, &walk("steps = [1.0], degree_power = 1.5"), 9, "degree_power", "1.5", "from 0 to 1");
     let filter = |fields: &str| format!("filter = {{ relation = \"KNOWS\", {fields} }}");

@@ -152,10 +152,11 @@ impl Data {
     fn solve(&mut self) {
         let mut touched = Vec::new();
         for query in &self.queries {
-            let wanted = self.trends_of(*query);
+            let mut is_wanted = vec![false; self.counts[1]];
+            self.trends_of(*query).iter().for_each(|rank| is_wanted[*rank as usize] = true);
             let (mut found, mut edges) = (Found::new(), 0);
             for member in 0..self.counts[0] {
-                let shared = self.trends_of(member).iter().filter(|rank| wanted.contains(rank)).count();
+                let shared = self.trends_of(member).iter().filter(|rank| is_wanted[**rank as usize]).count();
                 edges += shared;
                 if shared >= SHARED_MIN as usize && member != *query {
                     found.push((member, shared as u32));

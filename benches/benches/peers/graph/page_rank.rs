@@ -14,7 +14,7 @@ const DAMPING: f64 = 0.85;
 /// Iterations of the peer: its default, and twice as many.
 const ITERATIONS: [usize; 2] = [10, 20];
 /// Precisions that Affinity tries, until its error is not above the peer's.
-const PRECISIONS: [f64; 9] = [1e-3, 1e-4, 1e-5, 1e-6, 3e-7, 1e-7, 1e-8, 1e-9, 1e-10];
+const PRECISIONS: [f64; 10] = [1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7, 1e-7, 1e-8];
 /// Iterations of the exact ranks: what is left is below `0.85^150`.
 const EXACT_ITERATIONS: usize = 150;
 const GOAL: f64 = 10.0;
