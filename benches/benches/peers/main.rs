@@ -1,6 +1,6 @@
 //! Affinity beside what users would pick instead, on the same inputs, in one run.
 //!
-//! `cargo bench -p benches --features peers -- [--small] [--count=N] [family..]` measures the families named, or all of them,
+//! `cargo bench -p benches --features peers -- [option..] [family..]` measures the families named, or all of them,
 //! prints a Markdown table and writes `target/peers.md` and `target/peers.json`. A family is a module with one function,
 //! `measure`, that adds [`table::Row`]s: every input is made once, every answer is checked before anything is timed,
 //! Affinity and its peers take turns ([`rounds::medians`]) in processor

@@ -8,6 +8,9 @@ use crate::vector::row_table::RowTable;
 /// The most rows compared in one go: as many as a list of level 0 has at most.
 pub(super) const ROWS_MAX: usize = 64;
 
+/// Components of a vector that are fetched before its turn: while they are compared, the rest follows.
+const FETCHED_AHEAD: usize = 64;
+
 /// How near one query is to nodes.
 pub(in crate::vector) trait Measure: Sync {
     /// What is compared with the query for one node.
@@ -81,7 +84,7 @@ impl Measure for ExactRows<'_> {
 
     #[inline]
     fn fetch(&self, row: &[f32]) {
-        self.kernel.fetch(&row[..row.len().min(64)]);
+        self.kernel.fetch(&row[..row.len().min(FETCHED_AHEAD)]);
     }
 
     // hot
