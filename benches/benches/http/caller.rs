@@ -5,8 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use serde_json::json;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
+use crate::PLATFORM;
 use crate::server::{SECRET, Server};
 
 /// The database role of members.
@@ -24,11 +25,12 @@ pub(crate) struct Member {
 impl Member {
     /// The first by id.
     pub(crate) async fn first(pool: &PgPool) -> Self {
-        let id: String =
-            sqlx::query_scalar("SELECT min(id::text) FROM teraffi.members WHERE status = 'active'")
-                .fetch_one(pool)
-                .await
-                .unwrap();
+        let id: String = sqlx::query_scalar(AssertSqlSafe(format!(
+            "SELECT min(id::text) FROM {PLATFORM}.members WHERE status = 'active'"
+        )))
+        .fetch_one(pool)
+        .await
+        .unwrap();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let claims = json!({ "role": ROLE, "sub": id, "exp": now + 86_400 }).to_string();
         let signed =

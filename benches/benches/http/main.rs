@@ -55,6 +55,9 @@ fn main() {
     }
 }
 
+/// The platform whose demo world is asked.
+const PLATFORM: &str = include_str!("../../fixtures/http/platform.txt");
+
 /// The number that `--name=` gives.
 fn argument(name: &str) -> Option<u64> {
     let prefix = format!("--{name}=");

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use benches::is_test_run;
 
-use crate::argument;
 use crate::caller::{Member, pool};
 use crate::client::{Client, get};
 use crate::server::Server;
+use crate::{PLATFORM, argument};
 
 const CLIENTS: usize = 8;
 
@@ -51,10 +51,12 @@ fn shapes(member: &Member) -> Vec<Shape<'_>> {
         Box::new(move |number| get(&path(number), &member.authorization))
     };
     vec![
-        ask(|number| format!("/rest/teraffi/brands?name=eq.brand%20{number}")),
-        ask(|number| format!("/rest/teraffi/trends?select=id,name&order=name&limit={}", number % 10 + 1)),
-        ask(|number| format!("/rest/teraffi/contents?select=id,trends(name)&limit=2&offset={}", number % 50)),
-        ask(|number| format!("/rest/teraffi/members?select=alias{}:id&limit=1", number % 1_000)),
+        ask(|number| format!("/rest/{PLATFORM}/brands?name=eq.brand%20{number}")),
+        ask(|number| format!("/rest/{PLATFORM}/trends?select=id,name&order=name&limit={}", number % 10 + 1)),
+        ask(|number| {
+            format!("/rest/{PLATFORM}/contents?select=id,trends(name)&limit=2&offset={}", number % 50)
+        }),
+        ask(|number| format!("/rest/{PLATFORM}/members?select=alias{}:id&limit=1", number % 1_000)),
         ask(|_| "/livez".to_owned()),
     ]
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use affinity_server::catalog::{CatalogHandle, CatalogSettings};
 use benches::is_test_run;
 
+use crate::PLATFORM;
 use crate::caller::{Member, pool};
 use crate::client::{Client, get};
 use crate::server::Server;
@@ -34,7 +35,7 @@ pub(crate) fn measure(server: &Server) {
         milliseconds(times[times.len() - 1])
     );
 
-    let request = get("/rest/teraffi/trends?limit=1", &member.authorization);
+    let request = get(&format!("/rest/{PLATFORM}/trends?limit=1"), &member.authorization);
     let quiet = waits(server, &request, lasting);
     let ended = AtomicBool::new(false);
     let reloading = std::thread::scope(|scope| {

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use benches::is_test_run;
-use sqlx::{Connection, PgPool, Row};
+use sqlx::{AssertSqlSafe, Connection, PgPool, Row};
 
-use crate::argument;
 use crate::caller::{Member, connection, pool};
 use crate::client::{Client, get, post};
 use crate::server::Server;
+use crate::{PLATFORM, argument};
 
 /// Clients at once, and connections of the bare loop.
 const CLIENTS: usize = 8;
@@ -21,7 +21,7 @@ const GOAL: f64 = 0.7;
 struct Case {
     name: &'static str,
     request: Vec<u8>,
-    sql: &'static str,
+    sql: String,
     values: Vec<String>,
 }
 
@@ -58,12 +58,12 @@ pub(crate) fn measure(server: &Server) {
     }
 }
 
-/// What four kinds of requests ask a member's view of teraffi for.
+/// What four kinds of requests ask a member's view for.
 async fn cases(pool: &PgPool, member: &Member) -> [Case; 4] {
-    let row = sqlx::query(
-        "SELECT (SELECT min(id::text) FROM teraffi.trends), \
-         (SELECT industry FROM teraffi.brands GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1)",
-    )
+    let row = sqlx::query(AssertSqlSafe(format!(
+        "SELECT (SELECT min(id::text) FROM {PLATFORM}.trends), \
+         (SELECT industry FROM {PLATFORM}.brands GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1)",
+    )))
     .fetch_one(pool)
     .await
     .unwrap();
@@ -74,41 +74,49 @@ async fn cases(pool: &PgPool, member: &Member) -> [Case; 4] {
     [
         Case {
             name: "by_key",
-            request: get(&format!("/rest/teraffi/trends?id=eq.{trend}")),
-            sql: "SELECT coalesce(json_agg(r), '[]')::text FROM (SELECT * FROM teraffi.trends WHERE id = $1::uuid) r",
+            request: get(&format!("/rest/{PLATFORM}/trends?id=eq.{trend}")),
+            sql: format!(
+                "SELECT coalesce(json_agg(r), '[]')::text FROM (SELECT * FROM {PLATFORM}.trends WHERE id = $1::uuid) r"
+            ),
             values: vec![trend],
         },
         Case {
             name: "filtered_list",
-            request: get(&format!("/rest/teraffi/brands?industry=eq.{escaped}&order=name&limit=20")),
-            sql: "SELECT coalesce(json_agg(r), '[]')::text FROM \
-                  (SELECT * FROM teraffi.brands WHERE industry = $1 ORDER BY name LIMIT 20) r",
+            request: get(&format!("/rest/{PLATFORM}/brands?industry=eq.{escaped}&order=name&limit=20")),
+            sql: format!(
+                "SELECT coalesce(json_agg(r), '[]')::text FROM \
+                  (SELECT * FROM {PLATFORM}.brands WHERE industry = $1 ORDER BY name LIMIT 20) r"
+            ),
             values: vec![industry],
         },
         Case {
             name: "two_embeddings",
-            request: get(
-                "/rest/teraffi/contents?select=id,title,trends(id,name),demographics(id,segment)&order=id&limit=20",
-            ),
-            sql: "SELECT coalesce(json_agg(r), '[]')::text FROM (SELECT c.id, c.title, \
-                  coalesce(t.v, '[]') AS trends, coalesce(d.v, '[]') AS demographics FROM teraffi.contents c \
-                  LEFT JOIN LATERAL (SELECT json_agg(r) AS v FROM (SELECT t.id, t.name FROM teraffi.trends t \
-                      JOIN teraffi.content_trends j ON j.trend_id = t.id WHERE j.content_id = c.id) r) t ON true \
-                  LEFT JOIN LATERAL (SELECT json_agg(r) AS v FROM (SELECT d.id, d.segment FROM teraffi.demographics d \
-                      JOIN teraffi.content_demographic_appeals j ON j.demographic_id = d.id WHERE j.content_id = c.id) r) d \
+            request: get(&format!(
+                "/rest/{PLATFORM}/contents?select=id,title,trends(id,name),demographics(id,segment)&order=id&limit=20"
+            )),
+            sql: format!(
+                "SELECT coalesce(json_agg(r), '[]')::text FROM (SELECT c.id, c.title, \
+                  coalesce(t.v, '[]') AS trends, coalesce(d.v, '[]') AS demographics FROM {PLATFORM}.contents c \
+                  LEFT JOIN LATERAL (SELECT json_agg(r) AS v FROM (SELECT t.id, t.name FROM {PLATFORM}.trends t \
+                      JOIN {PLATFORM}.content_trends j ON j.trend_id = t.id WHERE j.content_id = c.id) r) t ON true \
+                  LEFT JOIN LATERAL (SELECT json_agg(r) AS v FROM (SELECT d.id, d.segment FROM {PLATFORM}.demographics d \
+                      JOIN {PLATFORM}.content_demographic_appeals j ON j.demographic_id = d.id WHERE j.content_id = c.id) r) d \
                       ON true \
-                  ORDER BY c.id LIMIT 20) r",
+                  ORDER BY c.id LIMIT 20) r"
+            ),
             values: vec![],
         },
         Case {
             name: "insert",
             request: post(
-                "/rest/teraffi/member_goals",
+                &format!("/rest/{PLATFORM}/member_goals"),
                 &format!("{}Prefer: return=minimal\r\n", member.authorization),
                 &goal.to_string(),
             ),
-            sql: "WITH made AS (INSERT INTO teraffi.member_goals (member_id, type, title) \
-                  VALUES ($1::uuid, 'audience_growth', 'Be quick') RETURNING 1) SELECT '' FROM made",
+            sql: format!(
+                "WITH made AS (INSERT INTO {PLATFORM}.member_goals (member_id, type, title) \
+                  VALUES ($1::uuid, 'audience_growth', 'Be quick') RETURNING 1) SELECT '' FROM made"
+            ),
             values: vec![member.id.clone()],
         },
     ]
@@ -152,7 +160,10 @@ async fn load_database(server: &Server, case: &Case, member: &Member, until: Ins
 /// The transaction, bare.
 async fn once(case: &Case, member: &Member, connection: &mut sqlx::PgConnection) -> String {
     member.begin(connection).await;
-    let query = case.values.iter().fold(sqlx::query_scalar(case.sql), |query, value| query.bind(value));
+    let query = case
+        .values
+        .iter()
+        .fold(sqlx::query_scalar(AssertSqlSafe(case.sql.clone())), |query, value| query.bind(value));
     let body = query.fetch_one(&mut *connection).await.unwrap();
     sqlx::raw_sql("COMMIT").execute(connection).await.unwrap();
     body
