@@ -42,8 +42,8 @@ pub mod learning;
 pub use self::engine::{
     AdHocSource, Assign, AssignCut, AssignError, AssignedPair, Assignment, Counts, Engine, EngineBuilder,
     EngineError, FeatureRow, FeatureTable, FilterOf, FullTarget, LastShown, Link, MissedSource, Observer,
-    Query, QueryError, QuerySource, Remedy, SignalShortfall, TwoSidedQuery, Unmatched, UnmatchedReason,
-    Unobserved, WhyNot, WhyNotReason,
+    Query, QueryError, QuerySource, Remedy, SignalShortfall, SizeRow, TwoSidedQuery, Unmatched,
+    UnmatchedReason, Unobserved, WhyNot, WhyNotReason,
 };
 pub use self::graph::{
     AttributeId, AttributeType, Attributes, Audience, CONDITION_VALUES_MAX, Change, Condition,

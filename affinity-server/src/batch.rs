@@ -103,7 +103,7 @@ fn write_answer(out: &mut dyn Write, answer: &Answer, signals: &[String]) -> io:
             answer.header.source.id.to_string(),
             found.rank.map_or_else(String::new, |rank| rank.to_string()),
             found.id.to_string(),
-            found.name.clone(),
+            found.name.to_string(),
             found.score.to_string(),
             found.probability.map_or_else(String::new, |probability| probability.to_string()),
             found.sentence.clone(),

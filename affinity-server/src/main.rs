@@ -12,6 +12,7 @@ use affinity_server::learning::{evaluate, fit};
 use affinity_server::matchers::{activate, list_versions, rollback};
 use affinity_server::observability::install_logging;
 use affinity_server::serve::serve;
+use affinity_server::stats::stats;
 
 fn main() -> ExitCode {
     launcher::run_if_asked();
@@ -71,6 +72,10 @@ async fn run(invocation: Invocation) -> anyhow::Result<()> {
         Task::Versions { matcher } => {
             install_logging(&config.log)?;
             list_versions(&config, &matcher).await?;
+        }
+        Task::Stats(options) => {
+            install_logging(&config.log)?;
+            stats(&config, &options).await?;
         }
         Task::DatabaseUrl => println!("{}", running_database_url(&config.database).await?),
     }

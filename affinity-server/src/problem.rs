@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The media type of a problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -63,6 +63,18 @@ struct Document {
     retry_after_seconds: Option<u64>,
     #[serde(skip)]
     headers: Vec<(HeaderName, HeaderValue)>,
+    #[serde(skip)]
+    form: Form,
+}
+
+/// How a problem is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Form {
+    /// With all that is known.
+    #[default]
+    Full,
+    /// With the four members that PostgREST gives, and no other.
+    Postgrest,
 }
 
 /// What PostgREST's clients read besides `code` and `hint`; present even when there is nothing to say.
@@ -101,6 +113,7 @@ impl Problem {
             got: None,
             retry_after_seconds: None,
             headers: Vec::new(),
+            form: Form::Full,
         }))
     }
 
@@ -171,6 +184,28 @@ impl Problem {
         self
     }
 
+    /// The same as PostgREST would write it: clients compare its errors whole.
+    #[must_use]
+    pub fn in_postgrest_form(mut self) -> Self {
+        self.0.form = Form::Postgrest;
+        self
+    }
+
+    /// The answer's media type and body.
+    fn written(&self) -> (&'static str, Vec<u8>) {
+        // Strings and numbers: serialization cannot fail.
+        match self.0.form {
+            Form::Full => (PROBLEM_JSON, serde_json::to_vec(self).unwrap_or_default()),
+            Form::Postgrest => {
+                let details = self.0.rest.as_ref().map_or(&Value::Null, |rest| &rest.details);
+                let members = json!({
+                    "code": self.0.code, "details": details, "hint": self.0.hint, "message": self.0.detail,
+                });
+                ("application/json; charset=utf-8", members.to_string().into_bytes())
+            }
+        }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.0.status
@@ -184,6 +219,17 @@ impl Problem {
     /// The sentence for people.
     pub fn detail(&self) -> &str {
         &self.0.detail
+    }
+
+    /// The response of this problem with the headers of the one that it replaces.
+    pub(crate) fn instead_of(self, response: &Response) -> Response {
+        let mut explained = self.into_response();
+        for (name, value) in response.headers() {
+            if *name != CONTENT_TYPE && *name != CONTENT_LENGTH {
+                explained.headers_mut().insert(name.clone(), value.clone());
+            }
+        }
+        explained
     }
 
     /// The problem of a status that a layer answered without saying more.
@@ -211,9 +257,8 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // Strings and a number: serialization cannot fail.
-        let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (self.0.status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        let (media_type, body) = self.written();
+        let mut response = (self.0.status, [(CONTENT_TYPE, media_type)], body).into_response();
         if let Some(seconds) = self.0.retry_after_seconds {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -318,11 +363,5 @@ pub async fn explain_errors(request: Request, next: Next) -> Response {
     let known = response.extensions().get::<Problem>().cloned();
     let mut problem = known.unwrap_or_else(|| Problem::of_status(status));
     problem.0.instance.get_or_insert(path);
-    let mut explained = problem.into_response();
-    for (name, value) in response.headers() {
-        if *name != CONTENT_TYPE && *name != axum::http::header::CONTENT_LENGTH {
-            explained.headers_mut().insert(name.clone(), value.clone());
-        }
-    }
-    explained
+    problem.instead_of(&response)
 }

@@ -10,6 +10,7 @@ use crate::auth::{self, SharedAuthority};
 use crate::catalog::CatalogHandle;
 use crate::matching::Matching;
 use crate::observability::MetricsHandle;
+use crate::read_ahead::read_ahead;
 use crate::resource::Rest;
 use crate::{health, matching, openapi, problem, resource, ui};
 
@@ -40,12 +41,14 @@ pub fn router(matching: Arc<Matching>, backend: Option<Backend>, metrics: Metric
             .merge(resource::routes(rest.clone()))
             .merge(auth::routes(Arc::clone(authority)))
             .layer(Extension(catalog.clone()))
-            .layer(middleware::from_fn_with_state(Arc::clone(authority), auth::identify)),
+            .layer(middleware::from_fn_with_state(Arc::clone(authority), auth::identify))
+            .layer(middleware::from_fn_with_state(rest.clone(), resource::err_as_postgrest)),
         None => service,
     };
     let service = service
         .fallback(problem::not_found)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(read_ahead))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(middleware::from_fn(health::measure))
         .layer(middleware::from_fn(problem::explain_errors))

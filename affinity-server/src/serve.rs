@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Url;
 use tokio::net::TcpListener;
@@ -20,8 +21,11 @@ use crate::embedding::Embedder;
 use crate::hosting::{HostingError, embedder, host_platforms};
 use crate::matching::{Matching, ScoringPool};
 use crate::observability::{MetricsError, install_metrics};
-use crate::resource::{Rest, RestSettings};
+use crate::resource::Rest;
 use crate::router::{Backend, router};
+
+/// Who is suspended loses the rights that a token gives within so long.
+const ACTIVITY_AGE_MAX: Duration = Duration::from_secs(1);
 
 /// Why the server ended before it was told to.
 #[derive(Debug)]
@@ -191,9 +195,9 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
     let mailer = Mailer::new(config.auth.mail.clone()).map_err(|source| ServeError::Mail { source })?;
     let mail = tokio::spawn(auth::deliver(database.pool().clone(), mailer));
     let upkeep = tokio::spawn(auth::forget_expired(database.pool().clone()));
+    let folding = tokio::spawn(metrics.clone().fold());
     introduce(addr, &matching, &authority).await;
-    let settings =
-        RestSettings { role_prefix: config.database.role_prefix.clone(), ..RestSettings::standard() };
+    let settings = config.rest.clone();
     let rest = Rest::sharing(cursor_secret, database.pool().clone(), catalog.clone(), settings);
     let service = router(Arc::clone(&matching), Some(Backend { authority, catalog, rest }), metrics);
     let served = axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
@@ -202,6 +206,7 @@ async fn serve_from(config: &Config, database: &Database, mut stop: StopSignals)
         .map_err(|source| ServeError::System { source });
     mail.abort();
     upkeep.abort();
+    folding.abort();
     for hosted in Arc::into_inner(matching).map(Matching::into_platforms).into_iter().flatten() {
         hosted.1.stop().await;
     }
@@ -248,6 +253,7 @@ async fn authority(
             .iter()
             .map(|(name, served)| (name.clone(), prefix.role_of_nobody(served)))
             .collect(),
+        activity_age_max: ACTIVITY_AGE_MAX,
     };
     Authority::start(database.pool().clone(), settings)
         .await

@@ -498,17 +498,18 @@ impl<'a> Asking<'a> {
             self.engine.run(self.matcher, &query, within, scratch, &mut Unobserved, |run, scratch, _| {
                 let order = &run.ranking.order;
                 let place = |node| order.iter().position(|(_, other, _)| *other == node);
-                let found = chosen.iter().filter_map(|node| {
-                    let found = run.found(place(*node)? + 1, *node, scratch);
+                let ranked = chosen.iter().filter_map(|node| Some((place(*node)? + 1, *node)));
+                let ranked: Vec<(usize, NodeId)> = ranked.collect();
+                let found = run.found(&ranked, scratch).into_iter().map(|found| {
                     let is_in = |pairs: &HashMap<&Key, BTreeSet<&Key>>| {
                         pairs.get(source).is_some_and(|targets| targets.contains(&found.id))
                     };
-                    Some(AssignedPair {
+                    AssignedPair {
                         source: run.explain.context.source_ref(),
                         locked: is_in(&self.locked),
                         kept: self.previous.contains(&(source, &found.id)),
                         found,
-                    })
+                    }
                 });
                 found.collect()
             })?;

@@ -10,6 +10,7 @@ mod shortfall;
 mod why_not;
 mod assign;
 mod observer;
+mod sizes;
 
 pub use self::assign::{
     Assign, AssignCut, AssignError, AssignedPair, Assignment, FullTarget, Unmatched, UnmatchedReason,
@@ -22,5 +23,6 @@ pub(crate) use self::reciprocal::check_ways_back;
 pub(crate) use self::version::bind;
 
 pub use self::shortfall::SignalShortfall;
+pub use self::sizes::SizeRow;
 pub use self::version::{Counts, Engine, EngineBuilder};
 pub use self::why_not::{FilterOf, LastShown, MissedSource, Remedy, WhyNot, WhyNotReason};

@@ -178,7 +178,7 @@ impl WayBack<'_> {
                 readings,
                 weights: &self.weights,
             };
-            explain.contributions(self.source, &|signal| features.value(signal, 0))
+            explain.contributions(&[self.source], &|signal, _| features.value(signal, 0)).remove(0)
         });
         let sum = |parts: &[Contribution]| parts.iter().map(|part| part.contribution).sum();
         let both = self.both(sum(&found.contributions), sum(&back));

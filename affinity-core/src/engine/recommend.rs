@@ -7,7 +7,7 @@ use crate::graph::{Key, NodeId, Sight, Step, Viewer, type_of};
 use crate::matcher::Matcher;
 use crate::ranking::{Allowed, DiversityCost, diversify};
 use crate::scoring::{Answer, Contribution, Cut, Explanation, FeatureMatrix, Header, Match, sentence};
-use crate::signals::{Context, EvidenceList, Expansion, Reading, Scratch, Source, cells_of};
+use crate::signals::{Context, Expansion, Reading, Scratch, Source, cells_of};
 
 use super::error::QueryError;
 use super::observer::{Observer, Unobserved};
@@ -39,9 +39,8 @@ impl Engine {
         self.run(matcher, query, None, scratch, observer, |run, scratch, observer| {
             let (chosen, diversity) = run.choose(limit);
             observer.stage_done("ranking");
-            let places = (1..).zip(&chosen);
-            let matches: Vec<Match> =
-                places.map(|(rank, (node, _))| run.found(rank, *node, scratch)).collect();
+            let places: Vec<(usize, NodeId)> = (1..).zip(chosen.iter().map(|(node, _)| *node)).collect();
+            let matches = run.found(&places, scratch);
             observer.stage_done("explanation");
             let Ranking { mut funnel, cuts, approximate, .. } = run.ranking;
             funnel.insert("after_limit".to_string(), chosen.len());
@@ -128,7 +127,8 @@ impl Engine {
         let features = FeatureMatrix::measure(&matcher.signals, &readings, &[node]);
         let explain =
             Explain { engine: self, query, matcher, context, readings: &readings, weights: &weights };
-        let mut target = explain.one(None, node, &|signal| features.value(signal, 0));
+        let contributions = explain.contributions(&[node], &|signal, _| features.value(signal, 0)).remove(0);
+        let mut target = explain.one(None, node, contributions);
         let (mut dropped, mut ranks) = (allowed.dropped(node), None);
         if let Some(way_back) = &way_back {
             target = way_back.complete(target, node, &mut scratch);
@@ -278,7 +278,7 @@ impl Engine {
             kind: matcher.from,
             node: None,
             key: Key::from(""),
-            name: described.name.clone(),
+            name: described.name.as_str().into(),
             cells,
             words,
             links: std::collections::HashMap::new(),
@@ -469,16 +469,22 @@ impl Run<'_> {
         }
     }
 
-    /// A candidate as a match, with its reasons.
-    pub(super) fn found(&self, rank: usize, node: NodeId, scratch: &mut Scratch) -> Match {
-        let position = self.ranking.candidates.binary_search(&node).unwrap_or(usize::MAX);
-        let value = |signal| self.ranking.features.value(signal, position);
-        let mut found = self.explain.one(Some(rank), node, &value);
-        if let Some(way_back) = self.way_back {
-            found = way_back.complete(found, node, scratch);
-        }
-        found.probability = self.explain.probability(found.score);
-        found
+    /// Candidates with their ranks as matches, with their reasons.
+    pub(super) fn found(&self, ranked: &[(usize, NodeId)], scratch: &mut Scratch) -> Vec<Match> {
+        let nodes: Vec<NodeId> = ranked.iter().map(|(_, node)| *node).collect();
+        let position = |node| self.ranking.candidates.binary_search(node).unwrap_or(usize::MAX);
+        let positions: Vec<usize> = nodes.iter().map(position).collect();
+        let value = |signal, place: usize| self.ranking.features.value(signal, positions[place]);
+        let contributions = self.explain.contributions(&nodes, &value);
+        let complete = |((rank, node), contributions): (&(usize, NodeId), _)| {
+            let mut found = self.explain.one(Some(*rank), *node, contributions);
+            if let Some(way_back) = self.way_back {
+                found = way_back.complete(found, *node, scratch);
+            }
+            found.probability = self.explain.probability(found.score);
+            found
+        };
+        ranked.iter().zip(contributions).map(complete).collect()
     }
 }
 
@@ -493,25 +499,25 @@ pub(super) struct Explain<'a> {
 }
 
 impl Explain<'_> {
+    /// What each signal adds for each node; `value` gives that of a signal for the node at a place.
     pub(super) fn contributions(
         &self,
-        node: NodeId,
-        value: &dyn Fn(usize) -> Option<f64>,
-    ) -> Vec<Contribution> {
-        let signals = self.matcher.signals.iter();
-        signals
-            .zip(self.readings)
-            .zip(self.weights)
-            .enumerate()
-            .map(|(position, ((signal, reading), weight))| {
-                let known = value(position);
-                let list = match known {
-                    Some(_) => reading.evidence(node, self.query.evidence_max),
-                    None => EvidenceList::default(),
-                };
-                Contribution {
-                    signal: signal.name.clone(),
-                    label: signal.label.clone(),
+        nodes: &[NodeId],
+        value: &dyn Fn(usize, usize) -> Option<f64>,
+    ) -> Vec<Vec<Contribution>> {
+        let signal_count = self.readings.len();
+        let mut contributions: Vec<_> = nodes.iter().map(|_| Vec::with_capacity(signal_count)).collect();
+        let signals = self.matcher.signals.iter().zip(self.readings).zip(self.weights);
+        for (position, ((signal, reading), weight)) in signals.enumerate() {
+            let values: Vec<Option<f64>> = (0..nodes.len()).map(|place| value(position, place)).collect();
+            let known = nodes.iter().zip(&values).filter(|(_, value)| value.is_some());
+            let known: Vec<NodeId> = known.map(|(node, _)| *node).collect();
+            let mut lists = reading.evidence_of_each(&known, self.query.evidence_max).into_iter();
+            for (contributions, known) in contributions.iter_mut().zip(values) {
+                let list = known.and_then(|_| lists.next()).unwrap_or_default();
+                contributions.push(Contribution {
+                    signal: signal.name.as_str().into(),
+                    label: signal.label.as_str().into(),
                     value: known.unwrap_or(0.0),
                     weight: *weight,
                     contribution: known.unwrap_or(0.0) * weight,
@@ -519,9 +525,10 @@ impl Explain<'_> {
                     absent: known.is_none(),
                     evidence: list.items,
                     evidence_left_out: list.left_out,
-                }
-            })
-            .collect()
+                });
+            }
+        }
+        contributions
     }
 
     /// How likely a score means success; unknown where the query brings weights or another side, since the curve was
@@ -532,9 +539,8 @@ impl Explain<'_> {
         curve.map(|curve| curve.at(score))
     }
 
-    fn one(&self, rank: Option<usize>, node: NodeId, value: &dyn Fn(usize) -> Option<f64>) -> Match {
+    fn one(&self, rank: Option<usize>, node: NodeId, contributions: Vec<Contribution>) -> Match {
         let target = self.context.target(node);
-        let contributions = self.contributions(node, value);
         let score = contributions.iter().map(|part| part.contribution).sum();
         Match {
             rank,

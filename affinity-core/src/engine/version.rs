@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use serde::Serialize;
 
 use crate::graph::{Change, Graph, Key, KindId, NodeId, Schema, SpaceId, VectorEdit};
@@ -364,7 +365,7 @@ impl Engine {
     #[must_use]
     pub fn find_by_name(&self, kind: KindId, text: &str, limit: usize) -> Vec<NodeRef> {
         let wanted = text.to_lowercase();
-        let mut found: Vec<(String, NodeRef)> = self
+        let mut found: Vec<(CompactString, NodeRef)> = self
             .readable(kind)
             .into_iter()
             .map(|node| (self.graph.name(kind, node).to_lowercase(), node))
@@ -407,7 +408,7 @@ impl Engine {
     fn node_ref(&self, kind: KindId, node: NodeId) -> NodeRef {
         NodeRef {
             id: self.graph.nodes(kind).key(node).clone(),
-            kind: self.graph.schema().kinds()[kind.index()].name.clone(),
+            kind: self.graph.schema().kinds()[kind.index()].name.as_str().into(),
             name: self.graph.name(kind, node),
         }
     }

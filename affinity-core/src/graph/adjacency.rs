@@ -4,16 +4,21 @@
 //! its list lives in chunks of its own, so that one more edge at a trend with a million members copies a chunk
 //! and not the million.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::column::{Cell, Column};
+use super::block::{EdgeBlock, Piece, Shape};
+use super::column::Cell;
 use super::node_table::{PAGE_NODES, page_and_slot};
-use super::schema::{AttributeType, Relation};
+use super::paged::Paged;
+use super::schema::Relation;
 use super::terms::{EVERYONE, Restrictions, Sight};
-use crate::storage::Slab;
+use crate::storage::{ARC_BYTES, Slab};
 
-/// Edges of a node that still lives inside its page; also the size that chunks of a hub aim at.
-pub(crate) const LIST_MAX: usize = 1024;
+/// Edges of a node that still lives inside its page: one more edge copies a page.
+pub(crate) const LIST_MAX: usize = 256;
+/// Edges that the chunks of a hub aim at.
+pub(crate) const CHUNK_EDGES: usize = 1024;
 
 /// One edge as it is written: `origin` 0 and `time` 0 mean none.
 #[derive(Clone, Debug)]
@@ -26,12 +31,6 @@ pub(crate) struct EdgeRow {
     pub(crate) cells: Vec<Cell>,
 }
 
-impl EdgeRow {
-    fn place(&self) -> (u32, u32) {
-        (self.target, self.origin)
-    }
-}
-
 /// One change to a list; `row` of `None` removes the edge with this target and origin.
 #[derive(Debug)]
 pub(crate) struct EdgeEdit {
@@ -41,41 +40,46 @@ pub(crate) struct EdgeEdit {
     pub(crate) row: Option<EdgeRow>,
 }
 
-/// Edges back to back, one array per property; a property that no edge of the block uses has no array.
-#[derive(Clone, Debug)]
-pub(crate) struct EdgeBlock {
-    pub(crate) targets: Slab<u32>,
-    pub(crate) weights: Slab<f32>,
-    pub(crate) times: Slab<u32>,
-    pub(crate) audiences: Slab<u32>,
-    pub(crate) origins: Slab<u32>,
-    pub(crate) columns: Vec<Column>,
-}
-
 /// The edge lists of 64 consecutive nodes.
 #[derive(Clone, Debug)]
 pub(crate) struct AdjacencyPage {
     /// List `slot` is `offsets[slot]..offsets[slot + 1]`; a hub's is empty.
-    pub(crate) offsets: Slab<u32>,
+    pub(crate) offsets: Slab<u16>,
     pub(crate) block: EdgeBlock,
-    /// Chunks of the hubs, by slot; each list is sorted across its chunks.
-    pub(crate) hubs: Vec<(usize, Vec<Arc<EdgeBlock>>)>,
+    /// Bit `slot` says that the node is a hub.
+    pub(crate) hub_slots: u64,
+    /// Chunks of the hubs, in the order of their slots; each list is sorted across its chunks.
+    pub(crate) hubs: Box<[Chunks]>,
 }
+
+/// The list of a hub.
+pub(crate) type Chunks = Arc<[Arc<EdgeBlock>]>;
 
 /// One direction of one relation.
 #[derive(Clone, Debug)]
 pub(crate) struct Adjacency {
-    pages: Vec<Option<Arc<AdjacencyPage>>>,
-    edge_count: usize,
-    restrictions: Restrictions,
+    pages: Paged<Option<Arc<AdjacencyPage>>>,
+    census: Census,
     shape: Shape,
 }
 
-/// What the edges of a relation carry.
-#[derive(Clone, Debug)]
-struct Shape {
-    weighted: bool,
-    types: Arc<[AttributeType]>,
+/// What there is in all blocks together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Census {
+    edge_count: usize,
+    restrictions: Restrictions,
+}
+
+impl Census {
+    fn enter(&mut self, block: &EdgeBlock) {
+        self.edge_count += block.edge_count();
+        block.audiences().iter().for_each(|audience| self.restrictions.add(*audience));
+    }
+
+    fn leave(&mut self, block: &EdgeBlock) {
+        self.edge_count -= block.edge_count();
+        block.audiences().iter().for_each(|audience| self.restrictions.remove(*audience));
+    }
 }
 
 /// A run of edges of one node, sorted by target and then origin.
@@ -86,38 +90,53 @@ pub(crate) struct Run<'a> {
     end: usize,
 }
 
+/// The runs of one node, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Runs<'a> {
+    inside: Option<Run<'a>>,
+    chunks: std::slice::Iter<'a, Arc<EdgeBlock>>,
+}
+
+impl<'a> Iterator for Runs<'a> {
+    type Item = Run<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Run<'a>> {
+        self.inside.take().or_else(|| self.chunks.next().map(|chunk| Run::of(chunk)))
+    }
+}
+
 impl<'a> Run<'a> {
+    fn of(block: &'a EdgeBlock) -> Self {
+        Self { block, first: 0, end: block.edge_count() }
+    }
+
+    /// This run's part of a property of the block; empty where the block lacks it.
+    #[inline]
+    fn part<T>(self, all: &'a [T]) -> &'a [T] {
+        if all.is_empty() { all } else { &all[self.first..self.end] }
+    }
+
     #[inline]
     pub(crate) fn targets(self) -> &'a [u32] {
-        &self.block.targets[self.first..self.end]
+        self.part(self.block.targets())
     }
 
     /// As long as the targets, or empty where every edge weighs 1.
     #[inline]
     pub(crate) fn weights(self) -> &'a [f32] {
-        if self.block.weights.is_empty() { &[] } else { &self.block.weights[self.first..self.end] }
+        self.part(self.block.weights())
     }
 
     /// Seconds since 1970, as long as the targets, or empty where no edge has a time.
     #[inline]
     pub(crate) fn times(self) -> &'a [u32] {
-        if self.block.times.is_empty() { &[] } else { &self.block.times[self.first..self.end] }
+        self.part(self.block.times())
     }
 
     /// As long as the targets, or empty where every edge is for everyone.
     pub(crate) fn audiences(self) -> &'a [u32] {
-        if self.block.audiences.is_empty() { &[] } else { &self.block.audiences[self.first..self.end] }
-    }
-
-    /// The edges to targets below `end`, and those after them.
-    #[inline]
-    pub(crate) fn split_below(self, end: u32) -> (Self, Self) {
-        let targets = self.targets();
-        let is_all_below = targets.last().is_none_or(|last| *last < end);
-        let count =
-            if is_all_below { targets.len() } else { targets.partition_point(|target| *target < end) };
-        let middle = self.first + count;
-        (Self { end: middle, ..self }, Self { first: middle, ..self })
+        self.part(self.block.audiences())
     }
 
     pub(crate) fn weight(self, position: usize) -> f32 {
@@ -133,118 +152,94 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn origin(self, position: usize) -> u32 {
-        if self.block.origins.is_empty() { 0 } else { self.block.origins[self.first + position] }
+        self.part(self.block.origins()).get(position).copied().unwrap_or(0)
     }
 
     pub(crate) fn cell(self, position: usize, attribute: usize) -> Cell {
-        self.block.columns[attribute].get(self.first + position)
+        self.block.columns()[attribute].get(self.first + position)
     }
 
-    fn row(self, position: usize) -> EdgeRow {
-        EdgeRow {
-            target: self.targets()[position],
-            origin: self.origin(position),
-            weight: self.weight(position),
-            time: self.time(position),
-            audience: self.audience(position),
-            cells: self.block.columns.iter().map(|column| column.get(self.first + position)).collect(),
-        }
-    }
-}
-
-impl EdgeBlock {
-    fn from_rows(rows: Vec<EdgeRow>, shape: &Shape) -> Self {
-        let all = |keep: bool, values: Vec<u32>| Slab::from(if keep { values } else { Vec::new() });
-        let mut columns: Vec<Column> = shape.types.iter().map(|of| Column::new(*of)).collect();
-        let (times, audiences) = (rows.iter().map(|row| row.time), rows.iter().map(|row| row.audience));
-        let origins = rows.iter().map(|row| row.origin);
-        let block = Self {
-            targets: rows.iter().map(|row| row.target).collect::<Vec<u32>>().into(),
-            weights: if shape.weighted {
-                rows.iter().map(|row| row.weight).collect::<Vec<f32>>()
-            } else {
-                Vec::new()
-            }
-            .into(),
-            times: all(rows.iter().any(|row| row.time != 0), times.collect()),
-            audiences: all(rows.iter().any(|row| row.audience != EVERYONE), audiences.collect()),
-            origins: all(rows.iter().any(|row| row.origin != 0), origins.collect()),
-            columns: Vec::new(),
+    /// The edges to targets below `index`, and the rest.
+    #[inline]
+    pub(crate) fn split_below(self, index: usize) -> (Self, Self) {
+        let targets = self.targets();
+        let is_below = |target: &u32| (*target as usize) < index;
+        // Most chunks of long lists lie wholly below.
+        let count = match targets.last() {
+            Some(last) if !is_below(last) => targets.partition_point(is_below),
+            _ => targets.len(),
         };
-        for row in rows {
-            for (column, cell) in columns.iter_mut().zip(row.cells) {
-                column.push(cell);
-            }
-        }
-        Self { columns, ..block }
-    }
-
-    fn run(&self) -> Run<'_> {
-        Run { block: self, first: 0, end: self.targets.len() }
-    }
-
-    fn rows(&self) -> Vec<EdgeRow> {
-        let run = self.run();
-        (0..run.targets().len()).map(|position| run.row(position)).collect()
+        let at = self.first + count;
+        (Self { end: at, ..self }, Self { first: at, ..self })
     }
 }
 
 impl AdjacencyPage {
-    pub(crate) fn hub(&self, slot: usize) -> &[Arc<EdgeBlock>] {
-        self.hubs.iter().find(|(hub, _)| *hub == slot).map_or(&[], |(_, chunks)| chunks)
+    /// The chunks of the node in a slot, if it is a hub.
+    #[inline]
+    fn hub(&self, slot: usize) -> Option<&Chunks> {
+        let bit = 1_u64 << slot;
+        let place = (self.hub_slots & (bit - 1)).count_ones() as usize;
+        if self.hub_slots & bit == 0 { None } else { self.hubs.get(place) }
     }
 
-    fn list(&self, slot: usize) -> Run<'_> {
-        Run { block: &self.block, first: self.offsets[slot] as usize, end: self.offsets[slot + 1] as usize }
+    fn list(&self, slot: usize) -> Range<usize> {
+        usize::from(self.offsets[slot])..usize::from(self.offsets[slot + 1])
     }
 
     pub(crate) fn blocks(&self) -> impl Iterator<Item = &EdgeBlock> {
-        std::iter::once(&self.block)
-            .chain(self.hubs.iter().flat_map(|(_, chunks)| chunks.iter().map(Arc::as_ref)))
+        std::iter::once(&self.block).chain(self.hubs.iter().flat_map(|chunks| chunks.iter().map(Arc::as_ref)))
+    }
+
+    /// Memory that is not in its blocks.
+    fn frame_bytes(&self) -> usize {
+        let chunks: usize = self.hubs.iter().map(|chunks| chunks.len() * 8 + ARC_BYTES).sum();
+        let hubs = self.hubs.len() * size_of::<Chunks>();
+        let blocks: usize =
+            self.hubs.iter().map(|chunks| chunks.len() * (size_of::<EdgeBlock>() + ARC_BYTES)).sum();
+        size_of::<Self>() + ARC_BYTES + self.offsets.size_bytes() + hubs + chunks + blocks
     }
 }
 
 impl Adjacency {
     pub(crate) fn new(relation: &Relation) -> Self {
-        let types = relation.attributes.entries().iter().map(|(_, of)| *of).collect();
-        Self {
-            pages: Vec::new(),
-            edge_count: 0,
-            restrictions: Restrictions::default(),
-            shape: Shape { weighted: relation.weighted, types },
-        }
+        Self { pages: Paged::default(), census: Census::default(), shape: Shape::of(relation) }
     }
 
     /// An adjacency from the pages of a snapshot, whose shape the reader has checked.
     pub(crate) fn from_pages(relation: &Relation, pages: Vec<Option<Arc<AdjacencyPage>>>) -> Self {
-        let blocks = || pages.iter().flatten().flat_map(|page| page.blocks());
-        let edge_count = blocks().map(|block| block.targets.len()).sum();
-        let mut restrictions = Restrictions::default();
-        blocks().flat_map(|block| block.audiences.iter()).for_each(|audience| restrictions.add(*audience));
-        Self { edge_count, restrictions, pages, ..Self::new(relation) }
+        let mut census = Census::default();
+        pages.iter().flatten().flat_map(|page| page.blocks()).for_each(|block| census.enter(block));
+        Self { census, pages: pages.into_iter().collect(), ..Self::new(relation) }
     }
 
-    pub(crate) fn pages(&self) -> &[Option<Arc<AdjacencyPage>>] {
-        &self.pages
+    pub(crate) fn page_count(&self) -> usize {
+        self.pages.count()
+    }
+
+    pub(crate) fn pages(&self) -> impl Iterator<Item = Option<&Arc<AdjacencyPage>>> {
+        self.pages.iter().map(Option::as_ref)
     }
 
     pub(crate) fn edge_count(&self) -> usize {
-        self.edge_count
+        self.census.edge_count
     }
 
     /// Whether the viewer may read every edge.
     pub(crate) fn is_open_to(&self, sight: Sight<'_>) -> bool {
-        self.restrictions.are_open_to(sight)
+        self.census.restrictions.are_open_to(sight)
     }
 
     /// The edges of the node at `index`, in runs that are sorted one after the other.
     #[inline]
-    pub(crate) fn runs(&self, index: usize) -> impl Iterator<Item = Run<'_>> {
+    pub(crate) fn runs(&self, index: usize) -> Runs<'_> {
         let (page, slot) = page_and_slot(index);
-        let page = self.pages.get(page).and_then(Option::as_ref);
-        let inside = page.map(|page| page.list(slot)).filter(|run| run.first < run.end);
-        let hub = page.filter(|page| !page.hubs.is_empty()).map_or(&[][..], |page| page.hub(slot));
-        inside.into_iter().chain(hub.iter().map(|chunk| chunk.run()))
+        let Some(Some(page)) = self.pages.get(page) else {
+            return Runs { inside: None, chunks: [].iter() };
+        };
+        let Range { start: first, end } = page.list(slot);
+        let inside = (first < end).then_some(Run { block: &page.block, first, end });
+        Runs { inside, chunks: page.hub(slot).map_or(&[][..], |chunks| chunks).iter() }
     }
 
     /// How many edges the node at `index` has, whoever may read them.
@@ -260,115 +255,181 @@ impl Adjacency {
             let page_index = first.node as usize / PAGE_NODES;
             let count = rest.partition_point(|edit| edit.node as usize / PAGE_NODES == page_index);
             let (now, later) = std::mem::take(&mut rest).split_at_mut(count);
-            self.apply_to_page(page_index, now);
+            let page = self.pages.get_mut(page_index);
+            *page = edit_page(page.as_deref(), now, &self.shape, &mut self.census).map(Arc::new);
             rest = later;
         }
     }
 
-    fn apply_to_page(&mut self, page_index: usize, edits: &mut [EdgeEdit]) {
-        if self.pages.len() <= page_index {
-            self.pages.resize(page_index + 1, None);
+    /// Memory by what it holds.
+    pub(crate) fn sizes(&self) -> EdgeSizes {
+        let mut sizes = EdgeSizes { lists: self.pages.size_bytes(), ..EdgeSizes::default() };
+        for page in self.pages.iter().flatten() {
+            sizes.lists += page.frame_bytes();
+            page.blocks().for_each(|block| block.add_sizes(&mut sizes));
         }
-        let before = self.pages[page_index].take();
-        let page = edit_page(before.as_deref(), edits, &self.shape);
-        for block in before.iter().flat_map(|before| before.blocks()) {
-            self.edge_count -= block.targets.len();
-            block.audiences.iter().for_each(|audience| self.restrictions.remove(*audience));
-        }
-        let mut edges_after = 0;
-        for block in page.blocks() {
-            edges_after += block.targets.len();
-            block.audiences.iter().for_each(|audience| self.restrictions.add(*audience));
-        }
-        self.edge_count += edges_after;
-        self.pages[page_index] = (edges_after > 0).then(|| Arc::new(page));
+        sizes
     }
 }
 
-fn edit_page(before: Option<&AdjacencyPage>, mut edits: &mut [EdgeEdit], shape: &Shape) -> AdjacencyPage {
-    let mut rows = Vec::new();
-    let mut offsets = vec![0_u32];
-    let mut hubs = Vec::new();
+/// Where the bytes of edges are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EdgeSizes {
+    /// Pages and offsets: where each list begins.
+    pub(crate) lists: usize,
+    pub(crate) targets: usize,
+    pub(crate) weights: usize,
+    pub(crate) times: usize,
+    pub(crate) audiences: usize,
+    pub(crate) origins: usize,
+    pub(crate) attributes: usize,
+}
+
+/// The page after the edits, `None` when it has no edges left.
+///
+/// Blocks without an edit are shared with the page before.
+fn edit_page(
+    before: Option<&AdjacencyPage>,
+    mut edits: &mut [EdgeEdit],
+    shape: &Shape,
+    census: &mut Census,
+) -> Option<AdjacencyPage> {
+    let mut pieces = Vec::new();
+    let mut offsets = Vec::with_capacity(PAGE_NODES + 1);
+    let (mut hub_slots, mut hubs, mut count, mut is_edited) = (0, Vec::new(), 0, false);
     for slot in 0..PAGE_NODES {
-        let count = edits.partition_point(|edit| edit.node as usize % PAGE_NODES <= slot);
-        let (now, later) = std::mem::take(&mut edits).split_at_mut(count);
+        offsets.push(u16::try_from(count).unwrap_or(u16::MAX)); // at most 64 * LIST_MAX
+        let edit_count = edits.partition_point(|edit| edit.node as usize % PAGE_NODES <= slot);
+        let (now, later) = std::mem::take(&mut edits).split_at_mut(edit_count);
         edits = later;
-        let chunks = before.map_or(&[][..], |page| page.hub(slot));
-        if chunks.is_empty() {
-            let run = before.map(|page| page.list(slot));
-            let old = run.map_or_else(Vec::new, |run| {
-                (0..run.targets().len()).map(|position| run.row(position)).collect()
-            });
-            let list = merge(old, now);
-            if list.len() > LIST_MAX {
-                hubs.push((slot, chunk_up(list, shape)));
-            } else {
-                rows.extend(list);
-            }
-        } else if now.is_empty() {
-            hubs.push((slot, chunks.to_vec()));
-        } else {
-            let chunks = edit_chunks(chunks, now, shape);
-            let total: usize = chunks.iter().map(|chunk| chunk.targets.len()).sum();
-            if total > LIST_MAX / 2 {
-                hubs.push((slot, chunks)); // half: a list at the border must not move in and out with every edit
-            } else {
-                rows.extend(chunks.iter().flat_map(|chunk| chunk.rows()));
-            }
+        let chunks = before.and_then(|page| page.hub(slot));
+        if let Some(chunks) = chunks
+            && now.is_empty()
+        {
+            hub_slots |= 1 << slot;
+            hubs.push(Arc::clone(chunks));
+            continue;
         }
-        offsets.push(u32::try_from(rows.len()).unwrap_or(u32::MAX)); // at most 64 * LIST_MAX
+        let list = match chunks {
+            Some(chunks) => edit_chunks(chunks, now, shape, census),
+            None => {
+                let old = before.map(|page| (&page.block, page.list(slot)));
+                is_edited |= !now.is_empty();
+                let mut list = Vec::new();
+                let edge_count = merge(old, now, &mut list);
+                if edge_count <= LIST_MAX {
+                    count += edge_count;
+                    pieces.append(&mut list);
+                    continue;
+                }
+                chunk_up(&list, shape, census)
+            }
+        };
+        let edge_count: usize = list.iter().map(|chunk| chunk.edge_count()).sum();
+        // Half: a list at the border must not move in and out with every edit.
+        if edge_count > LIST_MAX / 2 {
+            hub_slots |= 1 << slot;
+            hubs.push(list.into());
+        } else {
+            is_edited = true;
+            count += edge_count;
+            list.iter().for_each(|chunk| census.leave(chunk));
+            pieces.extend(list.into_iter().map(Piece::Whole));
+        }
     }
-    AdjacencyPage { offsets: offsets.into(), block: EdgeBlock::from_rows(rows, shape), hubs }
+    offsets.push(u16::try_from(count).unwrap_or(u16::MAX));
+    let block = match before {
+        Some(before) if !is_edited => before.block.clone(),
+        _ => {
+            before.iter().for_each(|before| census.leave(&before.block));
+            let block = EdgeBlock::assemble(&pieces, shape);
+            census.enter(&block);
+            block
+        }
+    };
+    let offsets = match before {
+        Some(before) if *before.offsets == *offsets => before.offsets.clone(),
+        _ => offsets.into(),
+    };
+    (count > 0 || hub_slots != 0).then_some(AdjacencyPage { offsets, block, hub_slots, hubs: hubs.into() })
 }
 
-/// Rows and edits, both sorted by place, as one sorted list.
-fn merge(old: Vec<EdgeRow>, edits: &mut [EdgeEdit]) -> Vec<EdgeRow> {
-    if edits.is_empty() {
-        return old;
-    }
-    let mut merged = Vec::with_capacity(old.len() + edits.len());
-    let mut old = old.into_iter().peekable();
+/// Appends what becomes of a sorted list by sorted edits, and returns how many edges that are.
+fn merge<'a>(
+    old: Option<(&'a EdgeBlock, Range<usize>)>,
+    edits: &mut [EdgeEdit],
+    pieces: &mut Vec<Piece<'a>>,
+) -> usize {
+    let mut count = 0;
+    let (block, mut rest) = old.map_or((None, 0..0), |(block, range)| (Some(block), range));
     let mut edits = edits.iter_mut().peekable();
     while let Some(edit) = edits.next() {
         let place = (edit.target, edit.origin);
         if edits.peek().is_some_and(|next| (next.target, next.origin) == place) {
             continue; // a later edit of the same edge follows
         }
-        while let Some(row) = old.next_if(|row| row.place() < place) {
-            merged.push(row);
+        if let Some(block) = block {
+            let at = block.first_from(rest.clone(), place);
+            count += at - rest.start;
+            pieces.push(Piece::Part(block, rest.start..at));
+            let is_there = at < rest.end && block.place(at) == place;
+            rest.start = at + usize::from(is_there);
         }
-        old.next_if(|row| row.place() == place);
-        merged.extend(edit.row.take());
+        if let Some(row) = edit.row.take() {
+            count += 1;
+            pieces.push(Piece::Row(row));
+        }
     }
-    merged.extend(old);
-    merged
+    if let Some(block) = block {
+        count += rest.len();
+        pieces.push(Piece::Part(block, rest));
+    }
+    count
 }
 
-fn chunk_up(mut rows: Vec<EdgeRow>, shape: &Shape) -> Vec<Arc<EdgeBlock>> {
-    let mut chunks = Vec::with_capacity(rows.len() / LIST_MAX + 1);
-    while rows.len() > LIST_MAX + LIST_MAX / 2 {
-        let rest = rows.split_off(LIST_MAX);
-        chunks.push(Arc::new(EdgeBlock::from_rows(std::mem::replace(&mut rows, rest), shape)));
+/// Blocks of about [`CHUNK_EDGES`].
+fn chunk_up(pieces: &[Piece<'_>], shape: &Shape, census: &mut Census) -> Vec<Arc<EdgeBlock>> {
+    let whole = EdgeBlock::assemble(pieces, shape);
+    let edge_count = whole.edge_count();
+    if edge_count <= CHUNK_EDGES + CHUNK_EDGES / 2 {
+        census.enter(&whole);
+        return vec![Arc::new(whole)];
     }
-    chunks.push(Arc::new(EdgeBlock::from_rows(rows, shape)));
-    chunks
+    let chunk_count = edge_count / CHUNK_EDGES;
+    let bounds = |chunk: usize| chunk * edge_count / chunk_count;
+    let chunk = |chunk: usize| {
+        let block = EdgeBlock::assemble(&[Piece::Part(&whole, bounds(chunk)..bounds(chunk + 1))], shape);
+        census.enter(&block);
+        Arc::new(block)
+    };
+    (0..chunk_count).map(chunk).collect()
 }
 
-fn edit_chunks(chunks: &[Arc<EdgeBlock>], mut edits: &mut [EdgeEdit], shape: &Shape) -> Vec<Arc<EdgeBlock>> {
+fn edit_chunks(
+    chunks: &[Arc<EdgeBlock>],
+    mut edits: &mut [EdgeEdit],
+    shape: &Shape,
+    census: &mut Census,
+) -> Vec<Arc<EdgeBlock>> {
     let mut edited = Vec::with_capacity(chunks.len() + 1);
     for (position, chunk) in chunks.iter().enumerate() {
-        let next = chunks.get(position + 1).map(|next| next.run().row(0).place());
+        let now;
+        if edits.is_empty() {
+            edited.push(Arc::clone(chunk));
+            continue;
+        }
+        let next = chunks.get(position + 1).map(|next| next.place(0));
         let count =
             next.map_or(edits.len(), |next| edits.partition_point(|edit| (edit.target, edit.origin) < next));
-        let (now, later) = std::mem::take(&mut edits).split_at_mut(count);
-        edits = later;
+        (now, edits) = std::mem::take(&mut edits).split_at_mut(count);
         if now.is_empty() {
             edited.push(Arc::clone(chunk));
             continue;
         }
-        let rows = merge(chunk.rows(), now);
-        if !rows.is_empty() {
-            edited.extend(chunk_up(rows, shape));
+        census.leave(chunk);
+        let mut pieces = Vec::new();
+        if merge(Some((chunk, 0..chunk.edge_count())), now, &mut pieces) > 0 {
+            edited.extend(chunk_up(&pieces, shape, census));
         }
     }
     edited

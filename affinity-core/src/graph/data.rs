@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use compact_str::{CompactString, ToCompactString};
+
 use super::adjacency::{Adjacency, EdgeEdit, EdgeRow};
 use super::column::Cell;
 use super::key::{AttributeId, Key, KindId, NodeId, RelationId, SpaceId, TermSpaceId};
-use super::node_table::NodeTable;
+use super::node_table::{NodeEdit, NodeTable};
 use super::record::{Audience, Change, EdgeKey, EdgeRecord, NodeRecord, TERM_WEIGHT_MAX, Timestamp, Value};
 use super::schema::{AttributeType, Attributes, Parallel, Schema};
 use super::term_table::{TermEdit, TermTable};
-use super::terms::{Audiences, Interner, QueryWords};
+use super::terms::{Audiences, QueryWords, Texts};
 use crate::vector::{NewVector, VectorChange};
 
 /// Why a change was refused. Nothing of the batch it came in has been applied.
@@ -108,6 +110,9 @@ impl fmt::Display for GraphError {
 
 impl std::error::Error for GraphError {}
 
+/// Changed nodes of a kind that wait to be applied together: bounds the memory of building.
+const NODE_EDITS_MAX: usize = 16_384;
+
 /// Both directions of a relation; a symmetric one has the same edges both ways and only `forward` is used.
 #[derive(Clone, Debug)]
 pub(crate) struct RelationTable {
@@ -126,7 +131,7 @@ pub(crate) struct VectorEdit {
 #[derive(Clone, Debug)]
 pub(crate) struct Graph {
     schema: Arc<Schema>,
-    terms: Interner<String>,
+    terms: Texts,
     audiences: Audiences,
     nodes: Vec<Arc<NodeTable>>,
     relations: Vec<Arc<RelationTable>>,
@@ -140,8 +145,8 @@ impl Graph {
             Arc::new(RelationTable { forward: Adjacency::new(relation), backward: Adjacency::new(relation) })
         };
         let relations = schema.relations().iter().map(table).collect();
-        let mut terms = Interner::default();
-        terms.intern(String::new()); // term 0 stands for "no origin"
+        let mut terms = Texts::default();
+        terms.intern(""); // term 0 stands for "no origin"
         let term_tables = schema.term_spaces().iter().map(|space| Arc::new(TermTable::new(space))).collect();
         Self { schema, terms, audiences: Audiences::default(), nodes, relations, term_tables }
     }
@@ -149,7 +154,7 @@ impl Graph {
     /// A graph from the parts of a snapshot, whose shape the reader has checked.
     pub(crate) fn from_parts(
         schema: Arc<Schema>,
-        terms: Interner<String>,
+        terms: Texts,
         audiences: Audiences,
         nodes: Vec<NodeTable>,
         relations: Vec<RelationTable>,
@@ -165,7 +170,7 @@ impl Graph {
         &self.schema
     }
 
-    pub(crate) fn terms(&self) -> &Interner<String> {
+    pub(crate) fn terms(&self) -> &Texts {
         &self.terms
     }
 
@@ -197,11 +202,11 @@ impl Graph {
     }
 
     /// What people call a node: its label, or its key.
-    pub(crate) fn name(&self, kind: KindId, node: NodeId) -> String {
+    pub(crate) fn name(&self, kind: KindId, node: NodeId) -> CompactString {
         let label = self.schema.kinds()[kind.index()].label;
         match label.map(|label| self.nodes(kind).cell(node, label)) {
-            Some(Cell::Text(text)) => text.to_string(),
-            _ => self.nodes(kind).key(node).to_string(),
+            Some(Cell::Text(text)) => text.as_ref().into(),
+            _ => self.nodes(kind).key(node).to_compact_string(),
         }
     }
 
@@ -265,15 +270,22 @@ impl Graph {
         let mut forward: BTreeMap<RelationId, Vec<EdgeEdit>> = BTreeMap::new();
         let mut backward: BTreeMap<RelationId, Vec<EdgeEdit>> = BTreeMap::new();
         let mut term_edits: BTreeMap<TermSpaceId, Vec<TermEdit>> = BTreeMap::new();
+        let mut nodes: BTreeMap<KindId, Vec<NodeEdit>> = BTreeMap::new();
         let mut vectors = Vec::new();
         for change in changes {
             match change {
-                Change::PutNode { kind, key, record } => self.put_node(&schema, &kind, &key, record)?,
-                Change::RemoveNode { kind, key } => {
-                    let table = Arc::make_mut(&mut self.nodes[find_kind(&schema, &kind)?.index()]);
-                    if let Some(node) = table.find(&key) {
-                        table.clear(node);
+                Change::PutNode { kind, key, record } => {
+                    let (kind, edit) = self.node_edit(&schema, &kind, &key, record)?;
+                    let edits = nodes.entry(kind).or_default();
+                    edits.push(edit);
+                    if edits.len() >= NODE_EDITS_MAX {
+                        Arc::make_mut(&mut self.nodes[kind.index()]).apply(std::mem::take(edits));
                     }
+                }
+                Change::RemoveNode { kind, key } => {
+                    let kind = find_kind(&schema, &kind)?;
+                    let node = self.nodes(kind).find(&key);
+                    nodes.entry(kind).or_default().extend(node.map(NodeEdit::removal));
                 }
                 Change::PutEdge { edge, record } => {
                     let (relation, there, back) = self.edge_edits(&schema, edge, Some(record))?;
@@ -322,6 +334,9 @@ impl Graph {
                 }
             }
         }
+        for (kind, edits) in nodes {
+            Arc::make_mut(&mut self.nodes[kind.index()]).apply(edits);
+        }
         for (relation, edits) in forward {
             Arc::make_mut(&mut self.relations[relation.index()]).forward.apply(edits);
         }
@@ -354,26 +369,24 @@ impl Graph {
             if !(weight > 0.0 && weight <= TERM_WEIGHT_MAX) {
                 return Err(GraphError::BadTermWeight { space, key, term, got: weight });
             }
-            ids.push((self.terms.intern(term).ok_or(GraphError::TooMany { what: "texts" })?, weight));
+            ids.push((self.terms.intern(&term).ok_or(GraphError::TooMany { what: "texts" })?, weight));
         }
         Ok((id, TermEdit { node, audience, terms: ids }))
     }
 
-    fn put_node(
+    fn node_edit(
         &mut self,
         schema: &Schema,
         kind: &str,
         key: &Key,
         record: NodeRecord,
-    ) -> Result<(), GraphError> {
+    ) -> Result<(KindId, NodeEdit), GraphError> {
         let kind = find_kind(schema, kind)?;
         let cells = self.cells(&schema.kinds()[kind.index()].attributes, record.attributes, key)?;
         let audience =
             self.audiences.intern(&record.audience).ok_or(GraphError::TooMany { what: "audiences" })?;
         let node = self.find_or_add(kind, key)?;
-        let table = Arc::make_mut(&mut self.nodes[kind.index()]);
-        table.set(node, audience, record.principals.into(), cells);
-        Ok(())
+        Ok((kind, NodeEdit { node, audience, principals: record.principals, cells }))
     }
 
     fn find_or_add(&mut self, kind: KindId, key: &Key) -> Result<NodeId, GraphError> {
@@ -402,7 +415,7 @@ impl Graph {
         let target = self.find_or_add(relation.to, &edge.target)?.raw();
         let origin = match &edge.origin {
             Some(origin) if relation.parallel != Parallel::Single => {
-                self.terms.intern(origin.to_string()).ok_or(GraphError::TooMany { what: "texts" })?
+                self.terms.intern(&origin.to_string()).ok_or(GraphError::TooMany { what: "texts" })?
             }
             _ => 0,
         };
@@ -470,7 +483,7 @@ impl Graph {
         if got != expected {
             return Err(GraphError::WrongType { attribute, expected, got });
         }
-        let mut intern = |text: String| self.terms.intern(text).ok_or(GraphError::TooMany { what: "texts" });
+        let mut intern = |text: String| self.terms.intern(&text).ok_or(GraphError::TooMany { what: "texts" });
         Ok(match value {
             Value::Number(number) if !number.is_finite() => {
                 return Err(GraphError::NotFinite { attribute, key: key.clone() });

@@ -1,6 +1,6 @@
 //! One step along a relation, as a viewer sees it: the one place that reads audiences, filters and parallel edges.
 
-use super::adjacency::{Adjacency, Run};
+use super::adjacency::{Adjacency, Run, Runs};
 use super::column::Cell;
 use super::condition::{Place, Test};
 use super::data::Graph;
@@ -94,7 +94,7 @@ impl<'a> Hop<'a> {
 
     /// The raw runs of a node when no edge has to be looked at, else `None`; targets may be hidden from the viewer.
     #[inline]
-    pub(crate) fn unchecked_runs(&self, index: usize) -> Option<impl Iterator<Item = Run<'a>>> {
+    pub(crate) fn unchecked_runs(&self, index: usize) -> Option<Runs<'a>> {
         self.edges_are_plain.then(|| self.adjacency.runs(index))
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::storage::ARC_BYTES;
+
 /// What the outside world calls a node: a UUID, kept as 16 bytes, or any other text.
 ///
 /// Only the canonical form (lower case, with hyphens) becomes a UUID, so a key prints as it was given.
@@ -75,15 +77,15 @@ impl fmt::Display for Key {
             Self::Text(text) => f.write_str(text),
             Self::Uuid(bytes) => {
                 // By hand: answers write many keys, and a formatted write for each byte is slow.
-                let mut text = String::with_capacity(36);
+                const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                let (mut text, mut at) = ([b'-'; 36], 0);
                 for (position, byte) in bytes.iter().enumerate() {
-                    if matches!(position, 4 | 6 | 8 | 10) {
-                        text.push('-');
-                    }
-                    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-                    text.extend([digit(byte >> 4), digit(byte & 15)]);
+                    at += usize::from(matches!(position, 4 | 6 | 8 | 10));
+                    text[at] = DIGITS[usize::from(byte >> 4)];
+                    text[at + 1] = DIGITS[usize::from(byte & 15)];
+                    at += 2;
                 }
-                f.write_str(&text)
+                f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
             }
         }
     }
@@ -102,22 +104,35 @@ impl<'de> Deserialize<'de> for Key {
 }
 
 impl Key {
-    /// A hash that is the same on every machine and in every version: snapshots store its order.
-    ///
-    /// Source: FNV-1a (Fowler, Noll, Vo) with the `SplitMix64` finalizer (Steele, Lea, Flood, OOPSLA 2014).
-    pub(crate) fn stable_hash(&self) -> u64 {
-        let (tag, bytes): (u8, &[u8]) = match self {
-            Self::Uuid(bytes) => (0, bytes),
-            Self::Text(text) => (1, text.as_bytes()),
-        };
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for byte in std::iter::once(&tag).chain(bytes) {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    /// Memory besides the key itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Uuid(_) => 0,
+            Self::Text(text) => ARC_BYTES + text.len(),
         }
-        hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        hash ^ (hash >> 31)
     }
+
+    /// A hash that is the same on every machine and in every version.
+    pub(crate) fn stable_hash(&self) -> u64 {
+        match self {
+            Self::Uuid(bytes) => stable_hash(0, bytes),
+            Self::Text(text) => stable_hash(TEXT, text.as_bytes()),
+        }
+    }
+}
+
+/// The first byte hashed of a text.
+pub(super) const TEXT: u8 = 1;
+
+/// Source: FNV-1a (Fowler, Noll, Vo) with the `SplitMix64` finalizer (Steele, Lea, Flood, OOPSLA 2014).
+pub(super) fn stable_hash(tag: u8, bytes: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in std::iter::once(&tag).chain(bytes) {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
 }
 
 /// A node within its kind: dense, in order of first mention.

@@ -94,6 +94,6 @@ impl TermTable {
 
     /// Nodes below this may have terms.
     pub(crate) fn node_limit(&self) -> usize {
-        self.by_node.pages().len() * super::node_table::PAGE_NODES
+        self.by_node.page_count() * super::node_table::PAGE_NODES
     }
 }

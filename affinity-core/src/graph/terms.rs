@@ -1,54 +1,119 @@
 //! Interning: texts and audiences as small integers that versions of a graph share.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use super::column::Lists;
+use super::hash_index::HashIndex;
+use super::key::{TEXT, stable_hash};
+use super::paged::Paged;
 use super::record::{Audience, Viewer};
+use crate::storage::ARC_BYTES;
 
-/// New entries that a version carries by itself before they are folded into the shared part.
-const RECENT_MAX: usize = 256;
-
-/// An append-only set of values, each with a small integer that never changes.
+/// Texts, each with a small integer that never changes.
 ///
-/// A clone shares everything but the few newest entries. Integers depend on the order of arrival, so they are
-/// only ever compared for equality.
-#[derive(Clone, Debug)]
-pub(crate) struct Interner<T: Eq + Hash> {
-    base: Arc<Interned<T>>,
-    recent: Interned<T>,
+/// Versions share all pages but the last. Integers depend on the order of arrival, so they are only ever compared
+/// for equality.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Texts {
+    /// [`TEXTS_PER_PAGE`] each.
+    pages: Paged<Arc<Lists<u8>>>,
+    index: HashIndex,
+    count: usize,
 }
 
-#[derive(Clone, Debug)]
-struct Interned<T: Eq + Hash> {
-    values: Vec<Arc<T>>,
-    ids: HashMap<Arc<T>, u32>,
-}
+/// A new text copies those of its page.
+pub(crate) const TEXTS_PER_PAGE: usize = 64;
 
-impl<T: Eq + Hash> Default for Interned<T> {
-    fn default() -> Self {
-        Self { values: Vec::new(), ids: HashMap::new() }
+impl Texts {
+    /// Texts from the parts of a snapshot, whose shape the reader has checked.
+    pub(crate) fn from_parts(pages: Vec<Lists<u8>>, index: HashIndex, count: usize) -> Self {
+        Self { pages: pages.into_iter().map(Arc::new).collect(), index, count }
+    }
+
+    pub(crate) fn index(&self) -> &HashIndex {
+        &self.index
+    }
+
+    pub(crate) fn pages(&self) -> impl Iterator<Item = &Lists<u8>> {
+        self.pages.iter().map(Arc::as_ref)
+    }
+
+    /// The id of a text, which joins the others when it is new; `None` after 2^32 texts.
+    pub(crate) fn intern(&mut self, text: &str) -> Option<u32> {
+        if let Some(id) = self.find(text) {
+            return Some(id);
+        }
+        let id = u32::try_from(self.count).ok()?;
+        let page = self.pages.get_mut(self.count / TEXTS_PER_PAGE);
+        let before = (0..self.count % TEXTS_PER_PAGE).map(|slot| page.get(slot));
+        *page = Arc::new(Lists::new(before.chain([Some(text.as_bytes())])));
+        self.count += 1;
+        let mut index = std::mem::take(&mut self.index);
+        let hash_of = |id| stable_hash(TEXT, self.get(id).as_bytes());
+        index.insert(stable_hash(TEXT, text.as_bytes()), id, hash_of);
+        self.index = index;
+        Some(id)
+    }
+
+    /// The id of a text that is there.
+    pub(crate) fn find(&self, text: &str) -> Option<u32> {
+        self.index.find(stable_hash(TEXT, text.as_bytes()), |id| self.get(id) == text)
+    }
+
+    /// The text behind an id of this set.
+    pub(crate) fn get(&self, id: u32) -> &str {
+        let (page, slot) = (id as usize / TEXTS_PER_PAGE, id as usize % TEXTS_PER_PAGE);
+        self.pages.get(page).and_then(|page| page.text(slot)).unwrap_or_default() // every id has one
+    }
+
+    /// How many texts there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// All texts, by id.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
+        self.pages.iter().flat_map(|page| (0..TEXTS_PER_PAGE).map_while(|slot| page.text(slot)))
+    }
+
+    /// Memory in use.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let page_bytes = |page: &Arc<Lists<u8>>| ARC_BYTES + size_of::<Lists<u8>>() + page.size_bytes();
+        self.pages.size_bytes() + self.index.size_bytes() + self.pages.iter().map(page_bytes).sum::<usize>()
     }
 }
 
-impl<T: Eq + Hash> Default for Interner<T> {
+/// An append-only set of values, each with a small integer that never changes, as [`Texts`] are.
+#[derive(Clone, Debug)]
+pub(crate) struct Interner<T> {
+    values: Paged<Option<Arc<T>>>,
+    index: HashIndex,
+}
+
+impl<T> Default for Interner<T> {
     fn default() -> Self {
-        Self { base: Arc::default(), recent: Interned::default() }
+        Self { values: Paged::default(), index: HashIndex::default() }
     }
 }
 
-impl<T: Eq + Hash + Clone> Interner<T> {
+fn hash_of<T: Hash>(value: &T) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl<T: Eq + Hash> Interner<T> {
     /// A set with these values, whose ids are their positions; `None` when two are equal or there are too many.
     pub(crate) fn from_values(values: Vec<T>) -> Option<Self> {
-        let mut base =
-            Interned { values: Vec::with_capacity(values.len()), ids: HashMap::with_capacity(values.len()) };
-        for value in values {
-            let id = push(&mut base, 0, value)?;
-            if base.ids.len() <= id as usize {
+        let mut interner = Self::default();
+        for (position, value) in values.into_iter().enumerate() {
+            if interner.intern(value)? as usize != position {
                 return None; // an equal value was there
             }
         }
-        Some(Self { base: Arc::new(base), recent: Interned::default() })
+        Some(interner)
     }
 
     /// The id of `value`, which joins the set when it is new; `None` after 2^32 values.
@@ -56,46 +121,39 @@ impl<T: Eq + Hash + Clone> Interner<T> {
         if let Some(id) = self.find(&value) {
             return Some(id);
         }
-        if let Some(base) = Arc::get_mut(&mut self.base).filter(|_| self.recent.values.is_empty()) {
-            return push(base, 0, value); // nobody shares the base yet, as while building
-        }
-        if self.recent.values.len() >= RECENT_MAX {
-            let mut base = Interned::clone(&self.base);
-            base.values.append(&mut self.recent.values);
-            base.ids.extend(self.recent.ids.drain());
-            self.base = Arc::new(base);
-        }
-        push(&mut self.recent, self.base.values.len(), value)
+        let (id, hash) = (u32::try_from(self.values.count()).ok()?, hash_of(&value));
+        *self.values.get_mut(self.values.count()) = Some(Arc::new(value));
+        let values = &self.values;
+        let known = |id| values.get(id as usize).and_then(Option::as_ref);
+        self.index.insert(hash, id, |id| known(id).map_or(0, hash_of));
+        Some(id)
     }
 
     /// The id of `value` when it is in the set.
     pub(crate) fn find(&self, value: &T) -> Option<u32> {
-        self.base.ids.get(value).or_else(|| self.recent.ids.get(value)).copied()
+        self.index.find(hash_of(value), |id| self.get(id).is_some_and(|known| known.as_ref() == value))
     }
 
-    /// The value behind an id of this set.
-    pub(crate) fn get(&self, id: u32) -> &Arc<T> {
-        let (index, base_count) = (id as usize, self.base.values.len());
-        if index < base_count { &self.base.values[index] } else { &self.recent.values[index - base_count] }
+    /// The value behind an id.
+    pub(crate) fn get(&self, id: u32) -> Option<&Arc<T>> {
+        self.values.get(id as usize).and_then(Option::as_ref)
     }
 
     /// How many values there are.
     pub(crate) fn count(&self) -> usize {
-        self.base.values.len() + self.recent.values.len()
+        self.values.count()
     }
 
     /// All values, by id.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.base.values.iter().chain(&self.recent.values)
+        self.values.iter().flatten()
     }
-}
 
-fn push<T: Eq + Hash>(part: &mut Interned<T>, before: usize, value: T) -> Option<u32> {
-    let id = u32::try_from(before + part.values.len()).ok()?;
-    let value = Arc::new(value);
-    part.values.push(Arc::clone(&value));
-    part.ids.insert(value, id);
-    Some(id)
+    /// Memory in use, without what the values themselves hold.
+    fn size_bytes(&self) -> usize {
+        let values = self.values.count() * (ARC_BYTES + size_of::<T>());
+        self.values.size_bytes() + self.index.size_bytes() + values
+    }
 }
 
 /// Texts of one query that the graph does not know: their ids count down from the top, below `NO_CATEGORY`.
@@ -155,8 +213,21 @@ impl Audiences {
         self.0.intern(audience.clone())
     }
 
-    pub(crate) fn get(&self, id: u32) -> &Audience {
-        self.0.get(id)
+    pub(crate) fn get(&self, id: u32) -> Option<&Audience> {
+        self.0.get(id).map(Arc::as_ref)
+    }
+
+    /// Memory in use.
+    pub(crate) fn size_bytes(&self) -> usize {
+        // A tree of strings: each has a header of 24 bytes, in a node with room for eleven.
+        let held = |audience: &Arc<Audience>| match audience.as_ref() {
+            Audience::Principals(principals) if !principals.is_empty() => {
+                let nodes = principals.len().div_ceil(11) * (11 * size_of::<String>() + 16);
+                nodes + principals.iter().map(String::len).sum::<usize>()
+            }
+            _ => 0,
+        };
+        self.0.size_bytes() + self.values().map(held).sum::<usize>()
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -235,11 +306,12 @@ impl<'a> Sight<'a> {
             (Viewer::Operator, _) | (Viewer::Member(_), MEMBERS) => true,
             (Viewer::Anonymous, _) => false,
             (Viewer::Member(held), _) => match self.audiences.get(audience) {
-                Audience::Principals(wanted) => {
+                Some(Audience::Principals(wanted)) => {
                     let (few, many) = if held.len() < wanted.len() { (held, wanted) } else { (wanted, held) };
                     few.iter().any(|principal| many.contains(principal))
                 }
-                Audience::Everyone | Audience::Members => true,
+                Some(Audience::Everyone | Audience::Members) => true,
+                None => false,
             },
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use compact_str::CompactString;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -150,9 +151,9 @@ pub struct Match {
     /// External key.
     pub id: Key,
     /// Kind.
-    pub kind: String,
+    pub kind: CompactString,
     /// Label, or the key.
-    pub name: String,
+    pub name: CompactString,
     /// The sum of the contributions, in [0, 1].
     pub score: f64,
     /// The chance of success that outcomes give this score, in [0, 1]; absent unless the matcher was fitted for it.
@@ -174,9 +175,9 @@ pub struct Match {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Contribution {
     /// The signal's name.
-    pub signal: String,
+    pub signal: CompactString,
     /// As people read it.
-    pub label: String,
+    pub label: CompactString,
     /// In [0, 1], a multiple of 2^-24; 0 when absent.
     pub value: f64,
     /// Share of the score, a multiple of 2^-16.

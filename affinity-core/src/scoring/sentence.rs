@@ -53,8 +53,8 @@ fn reason(signal: &WeightedSignal, contribution: &Contribution) -> String {
 }
 
 /// What the evidence names, and how much there is in all.
-fn names(contribution: &Contribution) -> (Vec<String>, usize) {
-    let mut names: Vec<String> = Vec::new();
+fn names(contribution: &Contribution) -> (Vec<&str>, usize) {
+    let mut names: Vec<&str> = Vec::new();
     let mut total = contribution.evidence_left_out;
     for evidence in &contribution.evidence {
         match evidence {
@@ -63,23 +63,23 @@ fn names(contribution: &Contribution) -> (Vec<String>, usize) {
             Evidence::Path { path, .. } => {
                 total += 1;
                 // The first node after the source says what connects the two.
-                names.extend(path.get(1).map(|node| node.name.clone()));
+                names.extend(path.get(1).map(|node| node.name.as_str()));
             }
             Evidence::Pattern { via, .. } => {
                 total += 1;
-                names.push(via.name.clone());
+                names.push(&via.name);
             }
             Evidence::Tags { shared, left_out, .. } => {
                 total += shared.len() + left_out;
-                names.extend(shared.iter().cloned());
+                names.extend(shared.iter().map(String::as_str));
             }
             Evidence::Term { term, .. } => {
                 total += 1;
-                names.push(term.clone());
+                names.push(term);
             }
             Evidence::Values { target, .. } => {
                 total += 1;
-                names.push(target.clone());
+                names.push(target);
             }
             _ => {}
         }
@@ -88,16 +88,17 @@ fn names(contribution: &Contribution) -> (Vec<String>, usize) {
     let mut seen = Vec::new();
     names.retain(|name| {
         let is_new = !seen.contains(name);
-        seen.push(name.clone());
+        seen.push(*name);
         is_new
     });
-    (names.clone(), total - (repeated - names.len()).min(total))
+    let total = total - (repeated - names.len()).min(total);
+    (names, total)
 }
 
-fn join(names: &[String]) -> String {
+fn join(names: &[&str]) -> String {
     match names {
         [] => String::new(),
-        [only] => only.clone(),
+        [only] => (*only).to_string(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }

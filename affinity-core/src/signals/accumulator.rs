@@ -1,6 +1,7 @@
 //! Dense sums over the nodes of a kind, reused from query to query.
 
 use super::shortlist::Sums;
+use super::sweep::BlockSums;
 use super::tally::Tally;
 use crate::graph::NodeId;
 use crate::vector::SearchScratch;
@@ -44,30 +45,6 @@ impl Accumulator {
         self.sums[index] = before.saturating_add(term);
         self.touched[index / BLOCK_NODES] = 1;
         before
-    }
-
-    /// Adds `term` to each of `targets`.
-    // hot
-    #[inline]
-    pub(crate) fn add_to_all(&mut self, targets: &[u32], term: u64) {
-        let (sums, touched) = (self.sums.as_mut_slice(), self.touched.as_mut_slice());
-        for target in targets {
-            let index = *target as usize;
-            sums[index] += term; // the callers' caps keep sums far below 2^64
-            touched[index / BLOCK_NODES] = 1;
-        }
-    }
-
-    /// Adds `term(weight)` to each of `targets`, which are as many as the weights.
-    // hot
-    #[inline]
-    pub(crate) fn add_each(&mut self, targets: &[u32], weights: &[f32], term: impl Fn(f32) -> u64) {
-        let (sums, touched) = (self.sums.as_mut_slice(), self.touched.as_mut_slice());
-        for (target, weight) in targets.iter().zip(weights) {
-            let index = *target as usize;
-            sums[index] += term(*weight); // the callers' caps keep sums far below 2^64
-            touched[index / BLOCK_NODES] = 1;
-        }
     }
 
     /// Adds the products of a factor with weights, as two's complement, to the sums of `targets`, which are as many:
@@ -145,20 +122,16 @@ impl Sums for Accumulator {
     /// Blocks without such a sum cost one look at each sum.
     // hot
     #[inline]
-    fn for_each_within(
-        &self,
-        mask: u64,
-        (mut from, below): (u64, u64),
-        mut visit: impl FnMut(NodeId, u64) -> u64,
-    ) {
+    fn for_each_within(&self, (mut from, below): (u64, u64), mut visit: impl FnMut(NodeId, u64) -> u64) {
         for (first, sums) in self.blocks() {
-            // A fold without an early end, which the compiler unrolls; most blocks of a long list have nothing.
-            let count = below.saturating_sub(from);
-            if !sums.iter().fold(false, |any, sum| any | ((sum & mask).wrapping_sub(from) < count)) {
+            // Most blocks of a long list have nothing. The top bit says which is less, since sums that are offered are
+            // below 2^63, as is `from`: a fold of that every processor does with many at a time.
+            let outside = |sum: &u64| sum | sum.wrapping_sub(from);
+            if sums.iter().fold(u64::MAX, |all, sum| all & outside(sum)) >> 63 == 1 {
                 continue;
             }
             for (offset, sum) in sums.iter().enumerate() {
-                let is_within = *sum != 0 && sum & mask >= from && sum & mask < below;
+                let is_within = *sum != 0 && *sum >= from && *sum < below;
                 if is_within && let Some(node) = NodeId::from_index(first + offset) {
                     from = visit(node, *sum);
                 }
@@ -167,10 +140,10 @@ impl Sums for Accumulator {
     }
 
     /// From a sample.
-    fn likely_floor(&self, mask: u64, end: u64, count: usize) -> u64 {
+    fn likely_floor(&self, end: u64, count: usize) -> u64 {
         let mut sample: Vec<u64> = Vec::new();
         let sampled = self.blocks().step_by(SAMPLED_BLOCKS).flat_map(|(_, sums)| sums);
-        sample.extend(sampled.map(|sum| sum & mask).filter(|sum| *sum != 0 && *sum < end));
+        sample.extend(sampled.copied().filter(|sum| *sum != 0 && *sum < end));
         let place = count / SAMPLED_BLOCKS;
         if place * 4 >= sample.len() {
             return 0;
@@ -189,6 +162,7 @@ impl Sums for Accumulator {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     free: Vec<Accumulator>,
+    blocks: Vec<BlockSums>,
     tallies: Vec<Tally>,
     searches: Vec<SearchScratch>,
 }
@@ -199,6 +173,16 @@ impl Scratch {
         let mut accumulator = self.free.pop().unwrap_or_default();
         accumulator.resize(node_count);
         accumulator
+    }
+
+    /// Memory for sums over a block of nodes.
+    pub(super) fn take_block(&mut self) -> BlockSums {
+        self.blocks.pop().unwrap_or_default()
+    }
+
+    /// Takes the memory of a block back.
+    pub(super) fn give_block(&mut self, block: BlockSums) {
+        self.blocks.push(block);
     }
 
     /// Memory for counts.

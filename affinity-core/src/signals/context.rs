@@ -62,7 +62,7 @@ impl<'a> Context<'a> {
     pub(crate) fn node_ref(&self, kind: KindId, node: NodeId) -> NodeRef {
         NodeRef {
             id: self.graph.nodes(kind).key(node).clone(),
-            kind: self.graph.schema().kinds()[kind.index()].name.clone(),
+            kind: self.graph.schema().kinds()[kind.index()].name.as_str().into(),
             name: self.graph.name(kind, node),
         }
     }
@@ -70,7 +70,7 @@ impl<'a> Context<'a> {
     pub(crate) fn source_ref(&self) -> NodeRef {
         NodeRef {
             id: self.source.key.clone(),
-            kind: self.graph.schema().kinds()[self.source.kind.index()].name.clone(),
+            kind: self.graph.schema().kinds()[self.source.kind.index()].name.as_str().into(),
             name: self.source.name.clone(),
         }
     }

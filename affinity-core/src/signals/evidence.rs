@@ -1,18 +1,19 @@
 //! What stands behind a signal's value, as people and programs read it.
 
+use compact_str::CompactString;
 use serde::Serialize;
 
 use crate::graph::Key;
 
-/// A node as an answer names it.
+/// A node as an answer names it. Answers name hundreds, most of them shortly: short texts are held in place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NodeRef {
     /// External key.
     pub id: Key,
     /// Kind.
-    pub kind: String,
+    pub kind: CompactString,
     /// Label, or the key.
-    pub name: String,
+    pub name: CompactString,
 }
 
 /// One piece of evidence.
@@ -26,7 +27,7 @@ pub enum Evidence {
         /// The relation of each step; `<` before the name when it is walked against its direction. The last step of
         /// a `filter` is no edge, and named after the model; that of a `walk` with `steps` is any number of edges,
         /// and called `walk`.
-        relations: Vec<String>,
+        relations: Vec<CompactString>,
         /// What the path counts, before calibration: in [0, 1], but for `filter`, where it may be any number.
         strength: f64,
     },

@@ -3,6 +3,7 @@
 //! Source: local EASE, RP3-beta and graph filtering as `filtering/` describes them, propagation over similar content
 //! as `neighbors.rs` does, each with its paper.
 
+use compact_str::format_compact;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -393,17 +394,30 @@ fn value(factors: Option<&Factors>, row: usize, sum: i64, product: impl FnOnce(&
 }
 
 impl FilterReading<'_> {
-    /// What one item of the source says for the item of a row.
-    fn share(bound: &BoundFilter, item: &Item<'_>, row: u32) -> f64 {
-        let (targets, weights) = item.says;
-        let weight = targets.binary_search(&row).map_or(0, |place| weights[place]);
+    /// What each item of the source says for the items of these rows, where it says anything: its place and how much.
+    ///
+    /// Item by item: what one says for all of them lies together.
+    fn shares(&self, bound: &BoundFilter, rows: &[Option<u32>]) -> Vec<Vec<(usize, f64)>> {
         let factors = bound.model.factors.as_ref();
-        if weight == 0 && factors.is_none() {
-            return 0.0;
+        let mut shares = vec![Vec::new(); rows.len()];
+        for (place, item) in self.items.iter().enumerate() {
+            let (targets, weights) = item.says;
+            let left = factors.map(|factors| factors.left(item.row));
+            for (shares, row) in shares.iter_mut().zip(rows) {
+                let Some(row) = *row else { continue };
+                let weight = targets.binary_search(&row).map_or(0, |found| weights[found]);
+                if weight == 0 && left.is_none() {
+                    continue;
+                }
+                let share = value(factors, row as usize, item.units * i64::from(weight), |right| {
+                    left.map_or(0, |left| item.units * factor_product(left, right))
+                });
+                if share != 0.0 {
+                    shares.push((place, share));
+                }
+            }
         }
-        value(factors, row as usize, item.units * i64::from(weight), |right| {
-            factors.map_or(0, |factors| item.units * factor_product(factors.left(item.row), right))
-        })
+        shares
     }
 }
 
@@ -434,33 +448,40 @@ impl Reading for FilterReading<'_> {
     }
 
     fn evidence(&self, candidate: NodeId, limit: usize) -> EvidenceList {
-        let row = self.bound.and_then(|bound| Some((bound, bound.row(candidate)?)));
-        let Some((bound, row)) = row else { return EvidenceList::default() };
-        let shares = self.items.iter().map(|item| (item, Self::share(bound, item, row)));
-        let mut shares: Vec<(&Item<'_>, f64)> = shares.filter(|(_, share)| *share != 0.0).collect();
-        let left_out = shares.len().saturating_sub(limit);
-        // Rows are in the order of keys.
-        let order = |a: &(&Item<'_>, f64), b: &(&Item<'_>, f64)| {
-            b.1.abs().total_cmp(&a.1.abs()).then(a.0.row.cmp(&b.0.row))
-        };
-        if left_out > 0 {
-            shares.select_nth_unstable_by(limit, order);
-            shares.truncate(limit);
-        }
-        shares.sort_unstable_by(order);
+        self.evidence_of_each(&[candidate], limit).pop().unwrap_or_default()
+    }
+
+    fn evidence_of_each(&self, candidates: &[NodeId], limit: usize) -> Vec<EvidenceList> {
+        let Some(bound) = self.bound else { return vec![EvidenceList::default(); candidates.len()] };
+        let rows: Vec<Option<u32>> = candidates.iter().map(|candidate| bound.row(*candidate)).collect();
         let FilterRequest { relation, reversed, params, .. } = &self.signal.request;
         let name = &self.context.graph.schema().relations()[relation.index()].name;
-        let step = format!("{}{name}", if *reversed { "<" } else { "" });
-        let items = shares.iter().map(|(item, share)| Evidence::Path {
-            path: vec![
-                self.context.source_ref(),
-                self.context.target(item.node),
-                self.context.target(candidate),
-            ],
-            relations: vec![step.clone(), params.model().to_string()],
-            strength: *share,
-        });
-        EvidenceList { items: items.collect(), left_out }
+        let step = format_compact!("{}{name}", if *reversed { "<" } else { "" });
+        let relations = vec![step, params.model().into()];
+        let source = self.context.source_ref();
+        // Rows are in the order of keys.
+        let order = |a: &(usize, f64), b: &(usize, f64)| {
+            b.1.abs().total_cmp(&a.1.abs()).then(self.items[a.0].row.cmp(&self.items[b.0].row))
+        };
+        let list = |(candidate, mut shares): (&NodeId, Vec<(usize, f64)>)| {
+            let left_out = shares.len().saturating_sub(limit);
+            if left_out > 0 {
+                shares.select_nth_unstable_by(limit, order);
+                shares.truncate(limit);
+            }
+            shares.sort_unstable_by(order);
+            let target = self.context.target(*candidate);
+            let path = |place: usize| {
+                vec![source.clone(), self.context.target(self.items[place].node), target.clone()]
+            };
+            let items = shares.iter().map(|(place, share)| Evidence::Path {
+                path: path(*place),
+                relations: relations.clone(),
+                strength: *share,
+            });
+            EvidenceList { items: items.collect(), left_out }
+        };
+        candidates.iter().zip(self.shares(bound, &rows)).map(list).collect()
     }
 
     fn release(self: Box<Self>, scratch: &mut Scratch) {

@@ -206,6 +206,19 @@ impl PartialEq for FilterModel {
 }
 
 impl FilterModel {
+    /// Memory in use.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let keys: usize = self.keys.iter().map(|key| size_of::<Key>() + key.heap_bytes()).sum();
+        let rows = [
+            &self.rows.targets.size_bytes(),
+            &self.rows.offsets.size_bytes(),
+            &self.rows.weights.size_bytes(),
+        ];
+        let factors =
+            self.factors.as_ref().map_or(0, |factors| factors.left.size_bytes() + factors.right.size_bytes());
+        keys + rows.into_iter().sum::<usize>() + factors
+    }
+
     fn new(keys: Arc<[Key]>, rows: ItemRows, factors: Option<Factors>) -> Self {
         let mut hash = Sha256::new();
         for key in keys.iter() {
@@ -293,6 +306,18 @@ impl BoundFilters {
     }
 
     /// The same models bound to a later version of the graph, whose nodes are those of before and newer ones.
+    /// How many models there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Memory in use besides the models.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let bytes =
+            |bound: &BoundFilter| (bound.row_of.capacity() + bound.node_of.capacity()) * size_of::<u32>();
+        self.0.values().map(bytes).sum()
+    }
+
     pub(crate) fn rebind(self: &Arc<Self>, graph: &Graph) -> Arc<Self> {
         let misses = |bound: &BoundFilter| {
             bound.unbound_count > 0 && graph.nodes(bound.kind).node_count() > bound.row_of.len()

@@ -11,6 +11,7 @@ mod resolve;
 mod accumulator;
 mod tally;
 mod shortlist;
+mod sweep;
 mod decay;
 mod values;
 mod shared;

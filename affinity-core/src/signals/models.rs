@@ -185,6 +185,21 @@ impl Models {
         models
     }
 
+    /// How many statistics there are besides filters, and about how much memory they take.
+    pub(crate) fn statistics_size(&self) -> (usize, usize) {
+        // Trees are two thirds full on average.
+        fn tree<V>(tree: &BTreeMap<Key, V>) -> usize {
+            let heap: usize = tree.keys().map(Key::heap_bytes).sum();
+            tree.len() * (size_of::<Key>() + size_of::<V>()) * 3 / 2 + heap
+        }
+        let degrees = self.degrees.values().map(|degrees| tree(degrees));
+        let patterns = self.patterns.values().map(|pattern| tree(&pattern.by_neighbor));
+        let terms = self.terms.values().flat_map(|counts| counts.by_term.keys());
+        let terms = terms.map(|term| (size_of::<String>() + size_of::<u32>()) * 3 / 2 + term.len());
+        let count = self.degrees.len() + self.means.len() + self.patterns.len() + self.terms.len();
+        (count + self.latents.len(), degrees.chain(patterns).chain(terms).sum())
+    }
+
     /// How many neighbors nodes had over a relation when the model was fitted.
     pub(crate) fn degrees(&self, graph: &Graph, relation: RelationId, reversed: bool) -> Degrees<'_> {
         let name = ModelRequest::Degree { relation, reversed }.name(graph);

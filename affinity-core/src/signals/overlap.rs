@@ -77,13 +77,9 @@ impl OverlapReading<'_> {
     /// The candidate's tags and those of them that the source has too.
     fn shared_with(&self, candidate: NodeId) -> Option<(usize, Vec<u32>)> {
         let own = self.tags.as_ref()?;
-        match self.context.target_cell(candidate, self.signal.attribute) {
-            Cell::Tags(tags) if !tags.is_empty() => Some((
-                tags.len(),
-                tags.iter().copied().filter(|tag| own.binary_search(tag).is_ok()).collect(),
-            )),
-            _ => None,
-        }
+        let tags = self.context.graph.nodes(self.context.to).tags(candidate, self.signal.attribute);
+        let shared = || tags.iter().copied().filter(|tag| own.binary_search(tag).is_ok());
+        (!tags.is_empty()).then(|| (tags.len(), shared().collect()))
     }
 }
 

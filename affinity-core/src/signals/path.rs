@@ -3,6 +3,7 @@
 //! Source: Lao & Cohen, "Relational retrieval using a combination of path-constrained random walks",
 //! Machine Learning 81(1), 2010.
 
+use compact_str::{CompactString, format_compact};
 use serde::Deserialize;
 
 use super::accumulator::{Accumulator, Scratch};
@@ -436,13 +437,13 @@ impl Reading for PathReading<'_> {
         found.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| keys(&a.1).cmp(&keys(&b.1))));
         let left_out = found.len().saturating_sub(limit);
         let schema = self.context.graph.schema();
-        let relations: Vec<String> = self
+        let relations: Vec<CompactString> = self
             .signal
             .steps
             .iter()
             .map(|step| {
                 let name = &schema.relations()[step.relation.index()].name;
-                format!("{}{name}", if step.reversed { "<" } else { "" })
+                format_compact!("{}{name}", if step.reversed { "<" } else { "" })
             })
             .collect();
         let items = found.iter().take(limit).map(|(strength, path)| Evidence::Path {

@@ -108,7 +108,7 @@ impl Pattern {
                 patterns.push(SuccessPattern {
                     via: super::evidence::NodeRef {
                         id: key.clone(),
-                        kind: graph.schema().kinds()[kind.index()].name.clone(),
+                        kind: graph.schema().kinds()[kind.index()].name.as_str().into(),
                         name: graph.name(kind, node),
                     },
                     mean_success: mean * self.request.scale,

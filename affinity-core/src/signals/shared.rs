@@ -3,9 +3,12 @@
 //! Source: Adamic & Adar, "Friends and neighbors on the Web", Social Networks 25(3), 2003; resource allocation:
 //! Zhou, Lü & Zhang, "Predicting missing links via local information", European Physical Journal B 71, 2009.
 
+use std::cell::Cell;
+
+use compact_str::format_compact;
 use serde::Deserialize;
 
-use super::accumulator::{Accumulator, Scratch};
+use super::accumulator::Scratch;
 use super::context::Context;
 use super::decay::{Decay, HalfLife};
 use super::evidence::{Evidence, EvidenceList};
@@ -13,19 +16,13 @@ use super::models::ModelRequest;
 use super::resolve::{MatcherError, Name, Resolve};
 use super::shortlist::{Expansion, Shortlist};
 use super::signal::{Reading, Signal};
+use super::sweep::{BlockSums, Lane, Packed, Weigh};
 use super::tally::{Lists, TALLY_LISTS_MAX, Tally};
 use crate::exact::{units, value_of};
-use crate::graph::{Condition, Hop, NodeId, RelationId, Run};
+use crate::graph::{Condition, Hop, NodeId, RelationId, Step};
 
 /// Neighbors of the source that are looked at, the strongest first.
 pub const SHARED_NEIGHBORS_MAX: usize = 65_536;
-/// The most that one shared neighbor counts, in units of 2^-24: 16.
-const TERM_UNITS_MAX: u64 = 16 << 24;
-/// Nodes whose sums are added to together: 128 KiB of them, which the second cache holds.
-const SUMS_STRETCH: u32 = 16_384;
-/// Where the number of shared neighbors sits above the sum: 65,536 terms of 16 fill exactly 44 bits.
-const COUNT_SHIFT: u32 = 44;
-const SUM_MASK: u64 = (1 << COUNT_SHIFT) - 1;
 
 /// What a shared neighbor counts, besides the product of the weights of both edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -175,39 +172,19 @@ impl Signal for Shared {
         for middle in &mut middles {
             middle.scale = middle.weight * self.rarity(|| degrees.get(keys.key(middle.node)));
         }
-        // Sums for everyone, unless a single node is asked about: its own neighbors are then fewer than theirs.
-        let node_count = context.graph.nodes(context.to).node_count();
-        let sums = match (context.only, lists_of(&middles, &onward)) {
-            (Some(_), _) => Totals::None,
-            (None, Some(lists)) if self.formula == Formula::Count => {
-                let mut tally = scratch.take_tally();
-                tally.count(node_count, lists);
-                Totals::Counts(tally)
-            }
-            (None, Some(lists)) => {
-                let mut sums = scratch.take(node_count);
-                add_lists(&mut sums, node_count, lists, &middles, &decay);
-                Totals::Packed(sums)
-            }
-            (None, None) => {
-                let mut sums = scratch.take(node_count);
-                for middle in middles.iter().take_while(|_| !(context.cancelled)()) {
-                    add_neighbors(&mut sums, &onward, middle, &decay, self.formula);
-                }
-                Totals::Packed(sums)
-            }
-        };
         let source_length = libm::sqrt(value_of(source_squared));
         Box::new(SharedReading {
             signal: self,
             context,
+            onward,
             back,
             decay,
-            sums,
             middles,
             source_max,
             source_length,
             is_cut,
+            block: Cell::new(scratch.take_block()),
+            tally: Cell::new(scratch.take_tally()),
         })
     }
 }
@@ -221,122 +198,73 @@ struct Middle {
     scale: f64,
 }
 
-fn term(value: f64) -> u64 {
-    units(value).min(TERM_UNITS_MAX) | (1 << COUNT_SHIFT)
-}
-
-/// What everyone shares with the source.
-enum Totals {
-    /// A single node is asked about: what it shares is looked up.
-    None,
-    /// Number and sum, packed.
-    Packed(Accumulator),
-    /// The number alone.
-    Counts(Tally),
-}
-
-/// The nodes next to each middle, where they can be read as they are stored and are not too many lists.
-fn lists_of<'a>(middles: &[Middle], onward: &Hop<'a>) -> Option<Lists<'a>> {
-    let mut lists = (middles.len() <= TALLY_LISTS_MAX).then(Lists::default)?;
-    for middle in middles {
-        lists.push(onward.unchecked_runs(middle.node.index())?);
-    }
-    Some(lists)
-}
-
-/// Adds one term to each node of each list, whose numbers are those of the middles.
-// hot
-fn add_lists(
-    sums: &mut Accumulator,
-    node_count: usize,
-    mut lists: Lists<'_>,
-    middles: &[Middle],
-    decay: &Decay,
-) {
-    let mut end = 0_u32;
-    while (end as usize) < node_count {
-        end = end.saturating_add(SUMS_STRETCH);
-        lists.take_below(end, |list, run| add_run(sums, run, &middles[list], decay));
-    }
-}
-
-/// Adds one term to each node of a run; counts have neither weights nor times to look at.
-// hot
-fn add_run(sums: &mut Accumulator, run: Run<'_>, middle: &Middle, decay: &Decay) {
-    let (targets, weights, times) = (run.targets(), run.weights(), run.times());
-    match (!weights.is_empty(), decay.is_on() && !times.is_empty()) {
-        (false, false) => sums.add_to_all(targets, term(middle.scale)),
-        (true, false) => sums.add_each(targets, weights, |weight| term(middle.scale * f64::from(weight))),
-        (false, true) => {
-            for (target, time) in targets.iter().zip(times) {
-                sums.add(NodeId::from_raw(*target), term(middle.scale * decay.factor(*time)));
-            }
-        }
-        (true, true) => {
-            for ((target, weight), time) in targets.iter().zip(weights).zip(times) {
-                let value = middle.scale * (f64::from(*weight) * decay.factor(*time)); // as edge by edge
-                sums.add(NodeId::from_raw(*target), term(value));
-            }
-        }
-    }
-}
-
-/// Adds one term to each node next to `middle`, where edges or their number ask for a look at each.
-fn add_neighbors(sums: &mut Accumulator, onward: &Hop<'_>, middle: &Middle, decay: &Decay, formula: Formula) {
-    let index = middle.node.index();
-    match (onward.unchecked_runs(index), formula) {
-        (Some(runs), Formula::Count) => {
-            runs.for_each(|run| sums.add_to_all(run.targets(), term(middle.scale)));
-        }
-        (Some(runs), _) => runs.for_each(|run| add_run(sums, run, middle, decay)),
-        (None, _) => onward.visit(index, &mut |step| {
-            let weight = match formula {
-                Formula::Count => 1.0,
-                _ => f64::from(step.weight) * decay.factor(step.time),
-            };
-            sums.add(step.target, term(middle.scale * weight));
-        }),
-    }
-}
-
 struct SharedReading<'q> {
     signal: &'q Shared,
     context: Context<'q>,
+    /// From a shared neighbor to candidates.
+    onward: Hop<'q>,
     /// From a candidate to its own neighbors.
     back: Hop<'q>,
     decay: Decay,
-    sums: Totals,
     /// Sorted by node; where a single node is asked about, those that it has too.
     middles: Vec<Middle>,
     /// The largest weight of the source, and the length of its weights relative to it.
     source_max: f64,
     source_length: f64,
     is_cut: bool,
+    /// Memory for looking for candidates.
+    block: Cell<BlockSums>,
+    tally: Cell<Tally>,
 }
 
 impl SharedReading<'_> {
-    /// Number and sum of what a candidate shares, packed as in an accumulator.
-    fn packed(&self, candidate: NodeId) -> u64 {
-        match &self.sums {
-            Totals::Packed(sums) => sums.get(candidate),
-            Totals::Counts(counts) => u64::from(counts.get(candidate)) * term(1.0),
-            Totals::None => self.shared_with(candidate).iter().map(|(_, strength)| term(*strength)).sum(),
+    /// The nodes next to each middle, where how many lists a node is in is all that counts.
+    fn lists(&self) -> Option<Lists<'_>> {
+        let is_counted = self.signal.formula == Formula::Count && self.middles.len() <= TALLY_LISTS_MAX;
+        let mut lists = is_counted.then(Lists::default)?;
+        for middle in &self.middles {
+            lists.push(self.onward.unchecked_runs(middle.node.index())?);
+        }
+        Some(lists)
+    }
+
+    /// What each node next to a shared neighbor gets from it.
+    fn lane(&self, middle: &Middle) -> Lane<'_> {
+        let (is_counted, index) = (self.signal.formula == Formula::Count, middle.node.index());
+        if let Some(runs) = self.onward.unchecked_runs(index) {
+            let decay = Some(&self.decay).filter(|decay| !is_counted && decay.is_on());
+            let weigh = Weigh { scale: middle.scale, uses_weights: !is_counted, decay };
+            return Lane::Edges { runs, run: None, weigh };
+        }
+        let mut terms = Vec::new();
+        self.onward.visit(index, &mut |step| {
+            terms.push((step.target, Packed::term(middle.scale * self.weigh(step))));
+        });
+        Lane::Terms { terms, done: 0 }
+    }
+
+    /// What an edge counts by itself.
+    fn weigh(&self, step: Step) -> f64 {
+        match self.signal.formula {
+            Formula::Count => 1.0,
+            _ => f64::from(step.weight) * self.decay.factor(step.time),
         }
     }
 
-    /// The neighbors shared with a candidate, with what each counts.
-    fn shared_with(&self, candidate: NodeId) -> Vec<(NodeId, f64)> {
-        let mut shared = Vec::new();
+    /// Number and sum of what a candidate shares.
+    fn packed(&self, candidate: NodeId) -> Packed {
+        let mut packed = Packed::default();
+        self.visit_shared(candidate, |_, strength| packed = packed.plus(Packed::term(strength)));
+        packed
+    }
+
+    /// Calls `visit` with each neighbor shared with a candidate and what it counts.
+    fn visit_shared(&self, candidate: NodeId, mut visit: impl FnMut(NodeId, f64)) {
         self.back.visit(candidate.index(), &mut |step| {
             if let Ok(position) = self.middles.binary_search_by_key(&step.target, |middle| middle.node) {
-                let weight = match self.signal.formula {
-                    Formula::Count => 1.0,
-                    _ => f64::from(step.weight) * self.decay.factor(step.time),
-                };
-                shared.push((step.target, self.middles[position].scale * weight));
+                visit(step.target, self.middles[position].scale * self.weigh(step));
             }
         });
-        shared
     }
 
     /// Cosine of both lists of weights, each taken relative to its largest: so no weight is too large or too small
@@ -368,13 +296,23 @@ fn square_units(weight: f64, max: f64) -> u64 {
 impl Reading for SharedReading<'_> {
     fn expand(&self, cap: usize, allows: &dyn Fn(NodeId) -> bool) -> Expansion {
         let mut shortlist = Shortlist::new(cap, self.context.graph.nodes(self.context.to), allows);
-        let least = self.signal.min_count;
-        match &self.sums {
-            Totals::Packed(sums) => {
-                shortlist.offer_all(sums, SUM_MASK, |packed| packed >> COUNT_SHIFT >= least);
-            }
-            Totals::Counts(counts) => shortlist.offer_all(counts, u64::MAX, |count| count >= least),
-            Totals::None => {}
+        let node_count = self.context.graph.nodes(self.context.to).node_count();
+        if let Some(lists) = self.lists() {
+            let mut tally = self.tally.take();
+            tally.count(node_count, lists);
+            shortlist.offer_from(&tally, self.signal.min_count);
+            self.tally.set(tally);
+        } else {
+            let mut lanes: Vec<Lane<'_>> = self.middles.iter().map(|middle| self.lane(middle)).collect();
+            let mut block = self.block.take();
+            block.sweep(
+                &mut lanes,
+                node_count,
+                self.signal.min_count,
+                &mut shortlist,
+                self.context.cancelled,
+            );
+            self.block.set(block);
         }
         let mut expansion = shortlist.finish();
         expansion.is_cut |= self.is_cut;
@@ -384,10 +322,10 @@ impl Reading for SharedReading<'_> {
     fn measure(&self, candidates: &[NodeId], raw: &mut [f64]) {
         for (candidate, raw) in candidates.iter().zip(raw) {
             let packed = self.packed(*candidate);
-            if packed >> COUNT_SHIFT < self.signal.min_count {
+            if packed.count() < self.signal.min_count {
                 continue;
             }
-            let sum = value_of(packed & SUM_MASK);
+            let sum = value_of(packed.sum());
             *raw = match self.signal.formula {
                 Formula::Cosine => self.cosine(*candidate),
                 _ => sum,
@@ -401,7 +339,8 @@ impl Reading for SharedReading<'_> {
         }
         let kind = self.back.to();
         let keys = self.context.graph.nodes(kind);
-        let mut shared = self.shared_with(candidate);
+        let mut shared = Vec::new();
+        self.visit_shared(candidate, |middle, strength| shared.push((middle, strength)));
         if limit == 0 {
             return EvidenceList { items: Vec::new(), left_out: shared.len() };
         }
@@ -409,7 +348,7 @@ impl Reading for SharedReading<'_> {
         let left_out = shared.len().saturating_sub(limit);
         let schema = self.context.graph.schema();
         let name = |relation: RelationId, against: bool| {
-            format!("{}{}", if against { "<" } else { "" }, schema.relations()[relation.index()].name)
+            format_compact!("{}{}", if against { "<" } else { "" }, schema.relations()[relation.index()].name)
         };
         let relations = vec![
             name(self.signal.relation, self.signal.reversed),
@@ -428,10 +367,7 @@ impl Reading for SharedReading<'_> {
     }
 
     fn release(self: Box<Self>, scratch: &mut Scratch) {
-        match self.sums {
-            Totals::Packed(sums) => scratch.give(sums),
-            Totals::Counts(counts) => scratch.give_tally(counts),
-            Totals::None => {}
-        }
+        scratch.give_block(self.block.take());
+        scratch.give_tally(self.tally.take());
     }
 }

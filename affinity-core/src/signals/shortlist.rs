@@ -7,15 +7,15 @@ use crate::graph::{Key, NodeId, NodeTable};
 
 /// A sum for each node of a kind that a shortlist goes through.
 pub(crate) trait Sums {
-    /// A sum under `mask` that about `count` nodes reach; 0 where there are few nodes anyway.
+    /// A sum that about `count` nodes reach; 0 where there are few nodes anyway.
     ///
-    /// Only sums below `end` under the mask count. A guess: it changes no list, only how long it takes to make it.
-    fn likely_floor(&self, mask: u64, end: u64, count: usize) -> u64;
+    /// Only sums below `end` count, at most 2^63. A guess: it changes no list, only how long it takes to make it.
+    fn likely_floor(&self, end: u64, count: usize) -> u64;
 
-    /// Calls `visit` with each node that has a sum, of which `mask` lets `from..below` through, in ascending order.
+    /// Calls `visit` with each node that has a sum in `from..below`, which is below 2^63, in ascending order.
     ///
     /// What `visit` returns becomes the new `from`.
-    fn for_each_within(&self, mask: u64, range: (u64, u64), visit: impl FnMut(NodeId, u64) -> u64);
+    fn for_each_within(&self, range: (u64, u64), visit: impl FnMut(NodeId, u64) -> u64);
 }
 
 /// Keeps the `cap` best of the nodes offered to it: highest sum first, ties by external key.
@@ -95,41 +95,36 @@ impl<'a> Shortlist<'a> {
         }
     }
 
-    /// Offers the nodes that have a sum which `counts` accepts; what `mask` lets through decides.
+    /// Offers the nodes of the places whose signed sum is above 0.
     ///
     /// Most of a long list is far from the cut. So those above a guess of where it falls come first; the rest
     /// follow only where the guess was too high or nothing has been cut yet. The guess changes no result.
-    pub(crate) fn offer_all(&mut self, sums: &impl Sums, mask: u64, counts: impl Fn(u64) -> bool) {
-        self.offer_below(sums, (mask, u64::MAX), |shortlist, node, sum| {
-            if counts(sum) {
-                shortlist.offer(node, sum & mask);
-            }
-        });
-    }
-
-    /// Offers the nodes of the places whose signed sum is above 0.
     pub(crate) fn offer_positive(&mut self, sums: &Accumulator, node_at: impl Fn(usize) -> Option<NodeId>) {
         // Sums below 0 are the largest as unsigned numbers.
-        self.offer_below(sums, (u64::MAX, i64::MIN.cast_unsigned()), |shortlist, place, sum| {
+        self.offer_below(sums, i64::MIN.cast_unsigned(), |shortlist, place, sum| {
             if let Some(node) = node_at(place.index()) {
                 shortlist.offer(node, sum);
             }
         });
     }
 
-    fn offer_below(
-        &mut self,
-        sums: &impl Sums,
-        (mask, end): (u64, u64),
-        mut offer: impl FnMut(&mut Self, NodeId, u64),
-    ) {
-        let guess = sums.likely_floor(mask, end, self.cap + self.cap / 2);
+    /// Offers the nodes whose sum is at least `least`.
+    pub(crate) fn offer_from(&mut self, sums: &impl Sums, least: u64) {
+        self.offer_below(sums, i64::MIN.cast_unsigned(), |shortlist, node, sum| {
+            if sum >= least {
+                shortlist.offer(node, sum);
+            }
+        });
+    }
+
+    fn offer_below(&mut self, sums: &impl Sums, end: u64, mut offer: impl FnMut(&mut Self, NodeId, u64)) {
+        let guess = sums.likely_floor(end, self.cap + self.cap / 2);
         for range in [(guess, end), (0, guess)] {
             let start = (range.0.max(self.floor()), range.1);
             if start.0 >= start.1 {
                 continue;
             }
-            sums.for_each_within(mask, start, |node, sum| {
+            sums.for_each_within(start, |node, sum| {
                 offer(self, node, sum);
                 self.floor().max(range.0)
             });
@@ -180,8 +175,6 @@ mod tests {
     use crate::graph::{Key, Kind, NodeId, NodeTable};
     use crate::signals::accumulator::Scratch;
 
-    const MASK: u64 = (1 << 44) - 1;
-
     fn sorted(mut expansion: Expansion) -> Expansion {
         expansion.candidates.sort_unstable();
         expansion
@@ -192,25 +185,24 @@ mod tests {
 
         #[test]
         fn offering_all_equals_offering_one_by_one(
-            sums in proptest::collection::vec((0_u64..3, 0_u64..40), 1..6_000),
+            sums in proptest::collection::vec(-4_i64..40, 1..6_000),
             cap in 1_usize..40,
             allowed_one_in in 1_usize..200,
         ) {
             let mut nodes = NodeTable::new(&Kind { name: "Node".into(), label: None, attributes: Default::default() });
             let mut filled = Scratch::default().take(sums.len());
-            for (index, (count, sum)) in sums.iter().enumerate() {
+            for (index, sum) in sums.iter().enumerate() {
                 // Keys descend, so that ties are not broken by the order of ids.
                 let node = nodes.find_or_add(&Key::from(format!("{:05}", 9_999 - index))).unwrap();
-                filled.add(node, (count << 44) | if *count == 0 { 0 } else { *sum });
+                filled.add_products(&[node.raw()], &[i32::try_from(*sum).unwrap()], 1);
             }
             let allows = |node: NodeId| node.index().is_multiple_of(allowed_one_in);
-            let counts = |packed: u64| packed >> 44 >= 2;
             let mut fast = Shortlist::new(cap, &nodes, &allows);
-            fast.offer_all(&filled, MASK, counts);
+            fast.offer_positive(&filled, NodeId::from_index);
             let mut slow = Shortlist::new(cap, &nodes, &allows);
-            filled.for_each(&mut |node, packed| {
-                if counts(packed) {
-                    slow.offer(node, packed & MASK);
+            filled.for_each(&mut |node, sum| {
+                if sum.cast_signed() > 0 {
+                    slow.offer(node, sum);
                 }
             });
             prop_assert_eq!(sorted(fast.finish()), sorted(slow.finish()));

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use compact_str::CompactString;
+
 use crate::graph::{
     AttributeType, Cell, Graph, Hop, Key, KindId, NodeId, QueryWords, RelationId, SpaceId, Step, Value,
 };
@@ -13,7 +15,7 @@ pub(crate) struct Source {
     /// `None` for one described on the spot.
     pub(crate) node: Option<NodeId>,
     pub(crate) key: Key,
-    pub(crate) name: String,
+    pub(crate) name: CompactString,
     /// One per attribute of the kind.
     pub(crate) cells: Vec<Cell>,
     /// Texts in the cells that the graph does not know.

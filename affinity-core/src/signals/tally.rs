@@ -9,8 +9,7 @@ use super::shortlist::Sums;
 use crate::graph::{NodeId, Run};
 
 /// Nodes whose counts are made together: 32 KiB, which the nearest cache holds.
-const STRETCH: u32 = 32_768;
-const STRETCH_NODES: usize = STRETCH as usize;
+const STRETCH_NODES: usize = 32_768;
 /// Nodes that share a maximum.
 const BLOCK_NODES: usize = 64;
 /// Lists that a count has room for.
@@ -35,7 +34,7 @@ impl<'a> Lists<'a> {
     /// Calls `take` with what each list has below `end` and has not been taken yet, beside the number of the list.
     // hot
     #[inline]
-    pub(crate) fn take_below(&mut self, end: u32, mut take: impl FnMut(usize, Run<'a>)) {
+    pub(crate) fn take_below(&mut self, end: usize, mut take: impl FnMut(usize, Run<'a>)) {
         for (list, left) in self.left.iter_mut().enumerate() {
             while let Some(run) = self.runs[left.start..left.end].first_mut() {
                 let (below, above) = run.split_below(end);
@@ -78,9 +77,9 @@ impl Tally {
         self.touched.resize(self.counts.len() / STRETCH_NODES, false);
         let (stretches, _) = self.counts.as_chunks_mut::<STRETCH_NODES>();
         let (maxima, _) = self.maxima.as_chunks_mut::<{ STRETCH_NODES / BLOCK_NODES }>();
-        let mut end = 0_u32;
+        let mut end = 0;
         for ((counts, maxima), touched) in stretches.iter_mut().zip(maxima).zip(&mut self.touched) {
-            end = end.saturating_add(STRETCH);
+            end += STRETCH_NODES;
             lists.take_below(end, |_, run| {
                 if !*touched {
                     counts.fill(0);
@@ -100,18 +99,11 @@ impl Tally {
             }
         }
     }
-
-    /// The count of a node; 0 when it is newer than the counts.
-    #[inline]
-    pub(crate) fn get(&self, node: NodeId) -> u8 {
-        let index = node.index();
-        if self.touched.get(index / STRETCH_NODES) == Some(&true) { self.counts[index] } else { 0 }
-    }
 }
 
 impl Sums for Tally {
     /// The largest counts of blocks are counts of as many nodes.
-    fn likely_floor(&self, _: u64, _: u64, count: usize) -> u64 {
+    fn likely_floor(&self, _: u64, count: usize) -> u64 {
         let mut blocks_with = [0_usize; 256];
         self.maxima.iter().for_each(|max| blocks_with[usize::from(*max)] += 1);
         let mut seen = 0;
@@ -123,12 +115,7 @@ impl Sums for Tally {
     }
 
     // hot
-    fn for_each_within(
-        &self,
-        _: u64,
-        (mut from, below): (u64, u64),
-        mut visit: impl FnMut(NodeId, u64) -> u64,
-    ) {
+    fn for_each_within(&self, (mut from, below): (u64, u64), mut visit: impl FnMut(NodeId, u64) -> u64) {
         let (blocks, _) = self.counts.as_chunks::<BLOCK_NODES>();
         for ((block, counts), max) in blocks.iter().enumerate().zip(&self.maxima) {
             if *max == 0 || u64::from(*max) < from {
@@ -215,7 +202,7 @@ mod tests {
                 let slow = |member: usize| trends.iter().filter(|trend| is_in(**trend, member)).count();
                 let allows = |node: NodeId| node.index().is_multiple_of(allowed_one_in);
                 let (mut fast, mut one_by_one) = (Shortlist::new(cap, nodes, &allows), Shortlist::new(cap, nodes, &allows));
-                fast.offer_all(&tally, u64::MAX, |count| count >= 2);
+                fast.offer_from(&tally, 2);
                 for member in 0..MEMBERS {
                     let node = NodeId::from_index(member).unwrap();
                     prop_assert_eq!(usize::from(tally.get(node)), slow(member), "member {} of {:?}", member, trends);

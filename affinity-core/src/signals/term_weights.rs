@@ -52,6 +52,11 @@ impl TermWeights {
         Self(spaces.iter().enumerate().map(extend).collect())
     }
 
+    /// Memory in use.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.0.iter().map(|weights| size_of::<Vec<f64>>() + weights.capacity() * size_of::<f64>()).sum()
+    }
+
     /// Those of one space only, from its counts.
     pub(super) fn of_space(graph: &Graph, space: TermSpaceId, counts: Option<&TermCounts>) -> Self {
         let mut weights = vec![Vec::new(); graph.schema().term_spaces().len()];

@@ -1,5 +1,7 @@
 //! The graph that walks walk: nodes of all kinds in one row, joined by weighted relations, both ways.
 
+use compact_str::{CompactString, format_compact};
+
 use super::accumulator::Accumulator;
 use super::context::Context;
 use crate::exact::{units, value_of};
@@ -247,14 +249,14 @@ impl<'q> Terrain<'q> {
     }
 
     /// The relation over which the source comes to a place first, as paths write it.
-    pub(super) fn relation_name(&self, context: &Context<'_>, to: NodeId) -> Option<String> {
+    pub(super) fn relation_name(&self, context: &Context<'_>, to: NodeId) -> Option<CompactString> {
         let (kind, index) = self.kind_and_index(to);
         self.ways[context.source.kind.index()].iter().filter(|way| way.hop.to().index() == kind).find_map(
             |way| {
                 let steps = context.source.steps(way.relation, way.reversed, &way.hop);
                 steps.iter().any(|step| step.target.index() == index).then(|| {
                     let name = &context.graph.schema().relations()[way.relation.index()].name;
-                    format!("{}{name}", if way.reversed { "<" } else { "" })
+                    format_compact!("{}{name}", if way.reversed { "<" } else { "" })
                 })
             },
         )

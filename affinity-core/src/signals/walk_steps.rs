@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use compact_str::CompactString;
+
 use super::accumulator::{Accumulator, Scratch};
 use super::context::Context;
 use super::evidence::{Evidence, EvidenceList};
@@ -252,11 +254,16 @@ impl Reading for StepsReading<'_> {
         let left_out = parts.len().saturating_sub(limit);
         let item = |(part, kind, node, via): &(u64, KindId, NodeId, NodeId)| {
             let mut path = vec![self.context.source_ref(), self.context.node_ref(*kind, *node)];
-            let mut relations: Vec<String> =
-                self.walked.terrain.relation_name(&self.context, *via).into_iter().collect();
+            let mut relations: Vec<CompactString> = self
+                .walked
+                .terrain
+                .relation_name(&self.context, *via)
+                .map(CompactString::from)
+                .into_iter()
+                .collect();
             if *via != place {
                 path.push(self.context.target(candidate));
-                relations.push("walk".to_string());
+                relations.push("walk".into());
             }
             Evidence::Path { path, relations, strength: probability_of(*part) }
         };

@@ -88,15 +88,6 @@ impl<'a> Cursor<'a> {
         std::str::from_utf8(bytes).map_err(|error| self.invalid("text", "UTF-8", error))
     }
 
-    /// An id below `count`.
-    pub(super) fn id(&mut self, what: &'static str, count: usize) -> Result<u32, SnapshotError> {
-        let id = self.u32()?;
-        if (id as usize) < count {
-            return Ok(id);
-        }
-        Err(self.invalid(what, format_args!("below {count}"), id))
-    }
-
     /// Nothing may be left.
     pub(super) fn finish(self) -> Result<(), SnapshotError> {
         let left = self.bytes.len() - self.position;

@@ -1,15 +1,16 @@
 //! One direction of a relation: a decoded list of pages, and arrays that are used where they are.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytemuck::Pod;
 
-use super::columns::{decode_column, encode_column};
 use super::cursor::Cursor;
+use super::data::{Data, column_arrays, decode_column, encode_column};
 use super::encoder::Encoder;
 use super::error::SnapshotError;
 use super::nodes::Limits;
-use crate::graph::{Adjacency, AdjacencyPage, EdgeBlock, PAGE_NODES, Parallel, Relation};
+use crate::graph::{Adjacency, AdjacencyPage, Chunks, EdgeBlock, PAGE_NODES, Parallel, Parts, Relation};
 use crate::snapshot::MappedFile;
 use crate::storage::Slab;
 
@@ -24,45 +25,39 @@ const IS_PRESENT: u8 = 8;
 
 /// All blocks of a page in file order: its own, then the chunks of its hubs.
 pub(super) fn blocks(adjacency: &Adjacency) -> impl Iterator<Item = &EdgeBlock> {
-    adjacency.pages().iter().flatten().flat_map(|page| page.blocks())
+    adjacency.pages().flatten().flat_map(|page| page.blocks())
 }
 
 fn flags(block: &EdgeBlock) -> u8 {
-    let mut flags = 0;
-    for (array, flag) in
-        [(&block.times, HAS_TIMES), (&block.audiences, HAS_AUDIENCES), (&block.origins, HAS_ORIGINS)]
-    {
-        if !array.is_empty() {
-            flags |= flag;
-        }
-    }
-    flags
+    let Parts { times, audiences, origins, .. } = block.parts();
+    let flag = |is_there: bool, flag: u8| if is_there { flag } else { 0 };
+    flag(times, HAS_TIMES) | flag(audiences, HAS_AUDIENCES) | flag(origins, HAS_ORIGINS)
 }
 
 pub(super) fn encode_pages(adjacency: &Adjacency, out: &mut Encoder) {
-    out.count(adjacency.pages().len());
+    out.count(adjacency.page_count());
     for page in adjacency.pages() {
         let Some(page) = page else {
             out.byte(0);
             continue;
         };
         out.byte(IS_PRESENT | flags(&page.block));
-        out.count(page.hubs.len());
-        for (slot, chunks) in &page.hubs {
-            out.count(*slot);
+        page.block.columns().iter().for_each(|column| encode_column(column, out));
+        out.u64(page.hub_slots);
+        for chunks in &page.hubs {
             out.count(chunks.len());
-            for chunk in chunks {
-                out.count(chunk.targets.len());
+            for chunk in chunks.iter() {
+                out.count(chunk.edge_count());
                 out.byte(flags(chunk));
+                chunk.columns().iter().for_each(|column| encode_column(column, out));
             }
         }
     }
 }
 
-pub(super) fn encode_attributes(adjacency: &Adjacency, out: &mut Encoder) {
-    for block in blocks(adjacency) {
-        block.columns.iter().for_each(|column| encode_column(column, out));
-    }
+/// The arrays of the attributes, block after block.
+pub(super) fn attribute_arrays(adjacency: &Adjacency) -> impl Iterator<Item = &[u8]> {
+    blocks(adjacency).flat_map(|block| block.columns().iter().flat_map(column_arrays))
 }
 
 /// An array section, handed out from front to back.
@@ -113,11 +108,6 @@ impl<'a, T: Pod> Array<'a, T> {
         Ok(slab)
     }
 
-    /// The next `count` elements if they are there at all.
-    fn take_if(&mut self, is_there: bool, count: usize) -> Result<Slab<T>, SnapshotError> {
-        self.take(if is_there { count } else { 0 })
-    }
-
     /// Whether nothing is left.
     pub(super) fn is_empty(&self) -> bool {
         self.next == self.end
@@ -137,7 +127,7 @@ impl Array<'_, u32> {
         count: usize,
         limit: usize,
     ) -> Result<Slab<u32>, SnapshotError> {
-        let ids = self.take_if(is_there, count)?;
+        let ids = self.take(if is_there { count } else { 0 })?;
         match ids.iter().find(|id| **id as usize >= limit) {
             None => Ok(ids),
             Some(id) => Err(self.invalid("an id before here: below", limit, *id as usize)),
@@ -148,13 +138,9 @@ impl Array<'_, u32> {
 /// The sections of one direction of a relation.
 pub(super) struct EdgeSections<'a> {
     pub(super) pages: Cursor<'a>,
-    pub(super) attributes: Cursor<'a>,
-    pub(super) offsets: Array<'a, u32>,
-    pub(super) targets: Array<'a, u32>,
-    pub(super) audiences: Array<'a, u32>,
-    pub(super) origins: Array<'a, u32>,
-    pub(super) times: Array<'a, u32>,
-    pub(super) weights: Array<'a, f32>,
+    pub(super) offsets: Array<'a, u16>,
+    pub(super) numbers: Array<'a, u32>,
+    pub(super) attributes: Data<'a>,
 }
 
 /// What the edges of one direction may refer to.
@@ -188,10 +174,8 @@ impl EdgeSections<'_> {
         let adjacency = Adjacency::from_pages(ends.relation, pages);
         self.pages.finish()?;
         self.attributes.finish()?;
-        self.weights.finish()?;
-        for array in [self.offsets, self.targets, self.audiences, self.origins, self.times] {
-            array.finish()?;
-        }
+        self.offsets.finish()?;
+        self.numbers.finish()?;
         Ok(adjacency)
     }
 
@@ -200,30 +184,29 @@ impl EdgeSections<'_> {
         let slot_count = PAGE_NODES.min(ends.source_count - page_idx * PAGE_NODES);
         let offsets = self.offsets.take(PAGE_NODES + 1)?;
         if offsets[0] != 0 || offsets.windows(2).any(|pair| pair[0] > pair[1]) {
-            return Err(self.offsets.invalid("offsets before here: rising from 0", 0, offsets[0] as usize));
+            let first = usize::from(offsets[0]);
+            return Err(self.offsets.invalid("offsets before here: rising from 0", 0, first));
         }
-        let (end, last) = (offsets[slot_count] as usize, offsets[PAGE_NODES] as usize);
+        let (end, last) = (usize::from(offsets[slot_count]), usize::from(offsets[PAGE_NODES]));
         if end != last {
             return Err(self.offsets.invalid("edges of existing nodes", last, end));
         }
         let block = self.block(ends, last, flags)?;
-        for slot in 0..slot_count {
-            self.check_rising(&block, offsets[slot] as usize..offsets[slot + 1] as usize)?;
+        for pair in offsets.windows(2) {
+            self.check_list(ends, &block, usize::from(pair[0])..usize::from(pair[1]))?;
         }
-        let hub_count = self.pages.count()?;
-        let mut hubs: Vec<(usize, Vec<Arc<EdgeBlock>>)> = Vec::new();
-        for _ in 0..hub_count {
-            let slot = self.pages.count()?;
-            let follows = hubs.last().is_none_or(|(before, _)| *before < slot);
-            if !follows || slot >= slot_count || offsets[slot] != offsets[slot + 1] {
-                return Err(self.pages.invalid("slot of a hub", "rising, without a list in the page", slot));
+        let hub_slots = self.pages.u64()?;
+        let mut hubs = Vec::new();
+        for slot in (0..PAGE_NODES).filter(|slot| hub_slots >> slot & 1 == 1) {
+            if slot >= slot_count || offsets[slot] != offsets[slot + 1] {
+                return Err(self.pages.invalid("slot of a hub", "a node without a list in the page", slot));
             }
-            hubs.push((slot, self.chunks(ends)?));
+            hubs.push(self.chunks(ends)?);
         }
-        Ok(AdjacencyPage { offsets, block, hubs })
+        Ok(AdjacencyPage { offsets, block, hub_slots, hubs: hubs.into() })
     }
 
-    fn chunks(&mut self, ends: Ends<'_>) -> Result<Vec<Arc<EdgeBlock>>, SnapshotError> {
+    fn chunks(&mut self, ends: Ends<'_>) -> Result<Chunks, SnapshotError> {
         let chunk_count = self.pages.count()?;
         let mut chunks: Vec<Arc<EdgeBlock>> = Vec::new();
         for _ in 0..chunk_count {
@@ -233,9 +216,9 @@ impl EdgeSections<'_> {
                 return Err(self.pages.invalid("edges of a chunk", "at least one", edge_count));
             }
             let chunk = self.block(ends, edge_count, flags)?;
-            self.check_rising(&chunk, 0..edge_count)?;
+            self.check_list(ends, &chunk, 0..edge_count)?;
             if let Some(before) = chunks.last()
-                && place(before, before.targets.len() - 1) >= place(&chunk, 0)
+                && before.place(before.edge_count() - 1) >= chunk.place(0)
             {
                 return Err(self.pages.invalid("chunk", "a chunk behind the one before", edge_count));
             }
@@ -244,7 +227,7 @@ impl EdgeSections<'_> {
         if chunks.is_empty() {
             return Err(self.pages.invalid("chunks of a hub", "at least one", 0));
         }
-        Ok(chunks)
+        Ok(chunks.into())
     }
 
     fn block(&mut self, ends: Ends<'_>, count: usize, flags: u8) -> Result<EdgeBlock, SnapshotError> {
@@ -254,36 +237,46 @@ impl EdgeSections<'_> {
         if flags & !allowed != 0 {
             return Err(self.pages.invalid("block flags", format_args!("bits of {allowed}"), flags));
         }
-        let limits = ends.limits;
-        let targets = self.targets.take_ids(true, count, ends.target_count)?;
-        let audiences = self.audiences.take_ids(flags & HAS_AUDIENCES != 0, count, limits.audience_count)?;
-        let origins = self.origins.take_ids(flags & HAS_ORIGINS != 0, count, limits.term_count)?;
-        let types = ends.relation.attributes.entries().iter();
-        let columns = types.map(|(_, of)| decode_column(*of, count, limits.term_count, &mut self.attributes));
-        Ok(EdgeBlock {
-            targets,
-            audiences,
-            origins,
-            columns: columns.collect::<Result<Vec<_>, _>>()?,
-            times: self.times.take_if(flags & HAS_TIMES != 0, count)?,
-            weights: self.weights.take_if(ends.relation.weighted, count)?,
-        })
-    }
-
-    /// Edges of a list must rise by target and then origin.
-    fn check_rising(&self, block: &EdgeBlock, list: std::ops::Range<usize>) -> Result<(), SnapshotError> {
-        let targets = &block.targets[list.clone()];
-        let is_rising = if block.origins.is_empty() {
-            targets.windows(2).all(|pair| pair[0] < pair[1])
-        } else {
-            let origins = &block.origins[list];
-            let pairs = targets.windows(2).zip(origins.windows(2));
-            pairs.into_iter().all(|(targets, origins)| (targets[0], origins[0]) < (targets[1], origins[1]))
+        let has = |flag: u8| flags & flag != 0;
+        let parts = Parts {
+            weights: ends.relation.weighted,
+            times: has(HAS_TIMES),
+            audiences: has(HAS_AUDIENCES),
+            origins: has(HAS_ORIGINS),
         };
-        if is_rising { Ok(()) } else { Err(self.targets.invalid("lists before here out of order", 0, 1)) }
+        let Limits { term_count, audience_count } = ends.limits;
+        let types = ends.relation.attributes.entries().iter();
+        let (pages, attributes) = (&mut self.pages, &mut self.attributes);
+        let columns = types.map(|(_, of)| decode_column(*of, (count, term_count), pages, attributes));
+        let columns = columns.collect::<Result<_, _>>()?;
+        let numbers = self.numbers.take(count.saturating_mul(parts.width()))?;
+        let block = EdgeBlock::from_slab(numbers, count, parts, columns)
+            .ok_or_else(|| self.pages.invalid("edges of a block", "below 4294967296", count))?;
+        for (ids, limit) in [(block.audiences(), audience_count), (block.origins(), term_count)] {
+            if let Some(id) = ids.iter().find(|id| **id as usize >= limit) {
+                return Err(self.numbers.invalid("an id before here: below", limit, *id as usize));
+            }
+        }
+        Ok(block)
     }
-}
 
-fn place(block: &EdgeBlock, position: usize) -> (u32, u32) {
-    (block.targets[position], block.origins.get(position).copied().unwrap_or(0))
+    /// Edges of a list must rise by target and then origin, to targets that exist.
+    fn check_list(&self, ends: Ends<'_>, block: &EdgeBlock, list: Range<usize>) -> Result<(), SnapshotError> {
+        let targets = &block.targets()[list.clone()];
+        let is_rising = if block.origins().is_empty() {
+            // Without an early end, which the compiler turns into wide instructions.
+            targets.windows(2).fold(true, |rising, pair| rising & (pair[0] < pair[1]))
+        } else {
+            list.clone().skip(1).all(|edge| block.place(edge - 1) < block.place(edge))
+        };
+        if !is_rising {
+            return Err(self.numbers.invalid("lists before here out of order", 0, 1));
+        }
+        match targets.last() {
+            Some(last) if *last as usize >= ends.target_count => {
+                Err(self.numbers.invalid("an id before here: below", ends.target_count, *last as usize))
+            }
+            _ => Ok(()),
+        }
+    }
 }

@@ -6,7 +6,7 @@ use crate::graph::Schema;
 /// The first bytes of every snapshot.
 pub(super) const MAGIC: [u8; 8] = *b"AFFINITY";
 /// Version of the format.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 /// Sections start at multiples of this: a cache line.
 pub(super) const ALIGNMENT: usize = 64;
 /// Bytes of the header.
@@ -25,12 +25,8 @@ pub(super) enum Role {
     Nodes = 6,
     EdgePages = 7,
     EdgeOffsets = 8,
-    EdgeTargets = 9,
-    EdgeAudiences = 10,
-    EdgeOrigins = 11,
-    EdgeTimes = 12,
+    EdgeNumbers = 9,
     EdgeAttributes = 13,
-    EdgeWeights = 14,
     VectorPages = 15,
     VectorAudiences = 16,
     VectorComponents = 17,
@@ -42,12 +38,25 @@ pub(super) enum Role {
     LinkLevels = 23,
     LinkBase = 24,
     LinkUpper = 25,
+    TermIndex = 26,
+    TermData = 27,
+    NodeIndex = 28,
+    NodeData = 29,
 }
 
 impl Role {
-    /// Whether the checksum is left to [`crate::Engine::verify`]: large, and leading nowhere.
+    /// Whether the checksum is left to [`crate::Engine::verify`]: large, and where it leads is looked at anyway.
     pub(super) fn is_verified_later(self) -> bool {
-        matches!(self, Self::EdgeWeights | Self::VectorComponents)
+        matches!(
+            self,
+            Self::TermIndex
+                | Self::TermData
+                | Self::NodeIndex
+                | Self::NodeData
+                | Self::EdgeNumbers
+                | Self::EdgeAttributes
+                | Self::VectorComponents
+        )
     }
 }
 
@@ -61,16 +70,11 @@ pub(super) struct Section {
 }
 
 /// Sections of one direction of a relation, in file order.
-pub(super) const EDGE_ROLES: [Role; 8] = [
-    Role::EdgePages,
-    Role::EdgeOffsets,
-    Role::EdgeTargets,
-    Role::EdgeAudiences,
-    Role::EdgeOrigins,
-    Role::EdgeTimes,
-    Role::EdgeAttributes,
-    Role::EdgeWeights,
-];
+pub(super) const EDGE_ROLES: [Role; 4] =
+    [Role::EdgePages, Role::EdgeOffsets, Role::EdgeNumbers, Role::EdgeAttributes];
+
+/// Sections of one kind, in file order.
+const NODE_ROLES: [Role; 3] = [Role::Nodes, Role::NodeIndex, Role::NodeData];
 
 /// Sections of one space, in file order.
 const VECTOR_ROLES: [Role; 6] = [
@@ -89,8 +93,16 @@ impl Section {
 
     /// Every section of a snapshot with this schema, in file order.
     pub(super) fn all(schema: &Schema) -> Vec<Self> {
-        let global = [Role::Schema, Role::EngineVersion, Role::Models, Role::Terms, Role::Audiences];
-        let kinds = (0..schema.kinds().len()).map(|kind| Self::new(Role::Nodes, kind));
+        let global = [
+            Role::Schema,
+            Role::EngineVersion,
+            Role::Models,
+            Role::Terms,
+            Role::TermIndex,
+            Role::TermData,
+            Role::Audiences,
+        ];
+        let kinds = (0..schema.kinds().len()).flat_map(|kind| NODE_ROLES.map(|role| Self::new(role, kind)));
         let edges = (0..2 * (schema.relations().len() + schema.term_spaces().len()))
             .flat_map(|direction| EDGE_ROLES.map(|role| Self::new(role, direction)));
         let vectors =
@@ -102,7 +114,8 @@ impl Section {
             Role::FilterWeights,
             Role::FilterFactors,
         ];
-        let [global, filters] = [global, filters].map(|roles| roles.map(|role| Self::new(role, 0)));
+        let global = global.map(|role| Self::new(role, 0));
+        let filters = filters.map(|role| Self::new(role, 0));
         global.into_iter().chain(kinds).chain(edges).chain(vectors).chain(filters).collect()
     }
 
@@ -115,6 +128,7 @@ impl Section {
             let name = name.or_else(|| terms().map(|space| &space.name)).map_or("?", String::as_str);
             if self.owner % 2 == 1 { format!("{name} reversed") } else { name.to_string() }
         };
+        let kind = || schema.kinds().get(self.owner).map_or("?", |kind| &kind.name);
         let space = || schema.spaces().get(self.owner).map_or("?", |space| &space.name).to_string();
         match self.role {
             Role::Schema => "schema".to_string(),
@@ -122,17 +136,15 @@ impl Section {
             Role::Models => "models".to_string(),
             Role::Terms => "terms".to_string(),
             Role::Audiences => "audiences".to_string(),
-            Role::Nodes => {
-                format!("nodes of {}", schema.kinds().get(self.owner).map_or("?", |kind| &kind.name))
-            }
+            Role::TermIndex => "term index".to_string(),
+            Role::TermData => "term data".to_string(),
+            Role::Nodes => format!("nodes of {}", kind()),
+            Role::NodeIndex => format!("node index of {}", kind()),
+            Role::NodeData => format!("node data of {}", kind()),
             Role::EdgePages => format!("edge pages of {}", relation()),
             Role::EdgeOffsets => format!("edge offsets of {}", relation()),
-            Role::EdgeTargets => format!("edge targets of {}", relation()),
-            Role::EdgeAudiences => format!("edge audiences of {}", relation()),
-            Role::EdgeOrigins => format!("edge origins of {}", relation()),
-            Role::EdgeTimes => format!("edge times of {}", relation()),
+            Role::EdgeNumbers => format!("edge numbers of {}", relation()),
             Role::EdgeAttributes => format!("edge attributes of {}", relation()),
-            Role::EdgeWeights => format!("edge weights of {}", relation()),
             Role::VectorPages => format!("vector pages of {}", space()),
             Role::VectorAudiences => format!("vector audiences of {}", space()),
             Role::VectorComponents => format!("vector components of {}", space()),

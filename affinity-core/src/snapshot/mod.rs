@@ -1,6 +1,6 @@
 //! Snapshots: an engine as one file, read back through a memory map. `FORMAT.md` says what is where.
 //!
-//! Adjacency and vectors are used in place; nodes, attributes and terms are decoded. Everything that leads
+//! Only keys, models and lengths are decoded, all else is used in place. Everything that leads
 //! somewhere (offsets, ids, lengths) is checked before it is used, so no damage can make an engine panic.
 
 mod error;
@@ -9,7 +9,7 @@ mod layout;
 mod schema_text;
 mod encoder;
 mod cursor;
-mod columns;
+mod data;
 mod terms;
 mod nodes;
 mod edges;

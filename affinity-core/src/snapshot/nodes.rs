@@ -1,12 +1,13 @@
-//! The nodes of one kind: keys, audiences, principals and attributes, page by page.
+//! The nodes of one kind: decoded keys and lengths, and arrays that are used where they are.
 
-use std::sync::Arc;
-
-use super::columns::{decode_column, encode_column};
 use super::cursor::Cursor;
+use super::data::{
+    Data, column_arrays, decode_column, decode_index, encode_column, encode_index, encode_lists, list_arrays,
+    padded,
+};
 use super::encoder::Encoder;
 use super::error::SnapshotError;
-use crate::graph::{Key, Kind, NodeId, NodePage, NodeTable, PAGE_NODES};
+use crate::graph::{Key, Kind, NodePage, NodeTable, PAGE_NODES};
 
 /// How many ids there are of what nodes and edges refer to.
 #[derive(Clone, Copy, Debug)]
@@ -15,63 +16,72 @@ pub(super) struct Limits {
     pub(super) audience_count: usize,
 }
 
-pub(super) fn encode_node_page(page: &NodePage, out: &mut Encoder) {
-    page.keys.iter().for_each(|key| encode_key(key, out));
-    page.audiences.iter().for_each(|audience| out.u32(*audience));
-    for principals in &page.principals {
-        out.count(principals.len());
-        principals.iter().for_each(|principal| out.text(principal));
+pub(super) fn encode_nodes(nodes: &NodeTable, out: &mut Encoder) {
+    out.count(nodes.node_count());
+    nodes.pages().flat_map(|(keys, _)| keys).for_each(|key| encode_key(key, out));
+    encode_index(nodes.index(), out);
+    for (_, page) in nodes.pages() {
+        out.count(page.map_or(0, |page| page.audiences.len()));
+        let Some(page) = page.filter(|page| !page.audiences.is_empty()) else { continue };
+        encode_lists(&page.principals, out);
+        page.columns.iter().for_each(|column| encode_column(column, out));
     }
-    page.columns.iter().for_each(|column| encode_column(column, out));
+}
+
+/// The arrays of the pages, in the order of their lengths.
+pub(super) fn node_arrays(nodes: &NodeTable) -> impl Iterator<Item = &[u8]> {
+    nodes.pages().filter_map(|(_, page)| page.filter(|page| !page.audiences.is_empty())).flat_map(|page| {
+        let columns = page.columns.iter().flat_map(column_arrays);
+        padded(&page.audiences).into_iter().chain(list_arrays(&page.principals)).chain(columns)
+    })
 }
 
 pub(super) fn decode_nodes(
     kind: &Kind,
     limits: Limits,
     mut cursor: Cursor<'_>,
+    mut index: Data<'_>,
+    mut data: Data<'_>,
 ) -> Result<NodeTable, SnapshotError> {
-    let mut left = cursor.count()?;
-    if u32::try_from(left).is_err() {
-        return Err(cursor.invalid("node count", "below 4294967296", left));
+    let node_count = cursor.count()?;
+    if u32::try_from(node_count).is_err() {
+        return Err(cursor.invalid("node count", "below 4294967296", node_count));
     }
-    let mut pages = Vec::new();
-    while left > 0 {
-        let count = left.min(PAGE_NODES);
-        pages.push(decode_page(kind, limits, count, &mut cursor)?);
-        left -= count;
+    let mut keys = Vec::new();
+    for first in (0..node_count).step_by(PAGE_NODES) {
+        let page = (first..node_count.min(first + PAGE_NODES)).map(|_| decode_key(&mut cursor));
+        keys.push(page.collect::<Result<Vec<Key>, _>>()?);
     }
-    let table = NodeTable::from_pages(kind, pages);
-    for node in (0..table.node_count()).filter_map(NodeId::from_index) {
-        if table.find(table.key(node)) != Some(node) {
-            return Err(cursor.invalid("key", "different keys", table.key(node)));
-        }
+    let found = decode_index(node_count, &mut cursor, &mut index)?;
+    index.finish()?;
+    let mut pages = Vec::with_capacity(keys.len());
+    for keys in &keys {
+        pages.push(decode_page(kind, limits, keys.len(), &mut cursor, &mut data)?);
     }
+    data.finish()?;
     cursor.finish()?;
-    Ok(table)
+    Ok(NodeTable::from_parts(kind, keys, pages, found))
 }
 
 fn decode_page(
     kind: &Kind,
     limits: Limits,
-    count: usize,
+    key_count: usize,
     cursor: &mut Cursor<'_>,
+    data: &mut Data<'_>,
 ) -> Result<NodePage, SnapshotError> {
-    let mut page = NodePage::default();
-    for _ in 0..count {
-        page.keys.push(decode_key(cursor)?);
+    let count = cursor.count()?;
+    if count > key_count {
+        return Err(cursor.invalid("nodes of a page", format_args!("at most {key_count}"), count));
     }
-    for _ in 0..count {
-        page.audiences.push(cursor.id("audience", limits.audience_count)?);
+    if count == 0 {
+        return Ok(NodePage::default());
     }
-    for _ in 0..count {
-        let principal_count = cursor.count()?;
-        let principals = (0..principal_count).map(|_| cursor.text().map(str::to_string));
-        page.principals.push(principals.collect::<Result<Arc<[String]>, _>>()?);
-    }
-    for (_, of) in kind.attributes.entries() {
-        page.columns.push(decode_column(*of, count, limits.term_count, cursor)?);
-    }
-    Ok(page)
+    let audiences = data.take_ids(count, limits.audience_count)?;
+    let principals = data.take_texts(cursor)?;
+    let types = kind.attributes.entries().iter();
+    let columns = types.map(|(_, of)| decode_column(*of, (count, limits.term_count), cursor, data));
+    Ok(NodePage { audiences, principals, columns: columns.collect::<Result<_, _>>()? })
 }
 
 pub(super) fn encode_key(key: &Key, out: &mut Encoder) {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cursor::Cursor;
+use super::data::Data;
 use super::edges::{Array, EdgeSections, Ends};
 use super::error::SnapshotError;
 use super::filters::FilterSections;
@@ -25,8 +26,8 @@ use crate::vector::Space;
 impl Engine {
     /// The engine that [`Engine::save`] wrote, with these matchers.
     ///
-    /// Everything but edge weights and vectors is compared with its checksum now; those stay in the file until
-    /// they are used, and `degraded` says so until [`Engine::verify`] has compared them. O(nodes + edges).
+    /// Everything that leads somewhere is looked at now. What is large is read in place, and its checksums are left
+    /// to [`Engine::verify`]: `degraded` says so until it has compared them. O(nodes + edges).
     ///
     /// # Errors
     /// [`SnapshotError`] when the file cannot be read, is damaged, or was written for another schema.
@@ -110,6 +111,11 @@ impl<'a> Sections<'a> {
         Cursor::new(self.find(role, owner).0, self.bytes(role, owner))
     }
 
+    fn data(&self, role: Role, owner: usize) -> Data<'_> {
+        let (name, offset, length) = self.find(role, owner);
+        Data::new(name, self.file, offset, length)
+    }
+
     fn array<T: bytemuck::Pod>(&self, role: Role, owner: usize) -> Result<Array<'_, T>, SnapshotError> {
         let (name, offset, length) = self.find(role, owner);
         Array::new(name, self.file, offset, length)
@@ -120,12 +126,19 @@ impl<'a> Sections<'a> {
         let version = version.clone().text_of(self.bytes(Role::EngineVersion, 0).len())?;
         let mut models: Models = serde_json::from_slice(self.bytes(Role::Models, 0))
             .map_err(|error| self.cursor(Role::Models, 0).invalid("models", "statistics as JSON", error))?;
-        let (terms, audiences) =
-            (decode_terms(self.cursor(Role::Terms, 0))?, decode_audiences(self.cursor(Role::Audiences, 0))?);
+        let terms = decode_terms(
+            self.cursor(Role::Terms, 0),
+            self.data(Role::TermIndex, 0),
+            self.data(Role::TermData, 0),
+        )?;
+        let audiences = decode_audiences(self.cursor(Role::Audiences, 0))?;
         let limits = Limits { term_count: terms.count(), audience_count: audiences.count() };
         let kinds = self.schema.kinds().iter().enumerate();
         let nodes = kinds
-            .map(|(kind, declared)| decode_nodes(declared, limits, self.cursor(Role::Nodes, kind)))
+            .map(|(kind, declared)| {
+                let (index, data) = (self.data(Role::NodeIndex, kind), self.data(Role::NodeData, kind));
+                decode_nodes(declared, limits, self.cursor(Role::Nodes, kind), index, data)
+            })
             .collect::<Result<Vec<NodeTable>, _>>()?;
         let counts: Vec<usize> = nodes.iter().map(NodeTable::node_count).collect();
         let relations = (0..self.schema.relations().len())
@@ -197,13 +210,9 @@ impl<'a> Sections<'a> {
     fn edges(&self, owner: usize, ends: Ends<'_>) -> Result<Adjacency, SnapshotError> {
         let sections = EdgeSections {
             pages: self.cursor(Role::EdgePages, owner),
-            attributes: self.cursor(Role::EdgeAttributes, owner),
             offsets: self.array(Role::EdgeOffsets, owner)?,
-            targets: self.array(Role::EdgeTargets, owner)?,
-            audiences: self.array(Role::EdgeAudiences, owner)?,
-            origins: self.array(Role::EdgeOrigins, owner)?,
-            times: self.array(Role::EdgeTimes, owner)?,
-            weights: self.array(Role::EdgeWeights, owner)?,
+            numbers: self.array(Role::EdgeNumbers, owner)?,
+            attributes: self.data(Role::EdgeAttributes, owner),
         };
         sections.decode(ends)
     }

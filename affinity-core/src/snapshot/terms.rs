@@ -3,33 +3,50 @@
 use std::collections::BTreeSet;
 
 use super::cursor::Cursor;
+use super::data::{Data, decode_index, encode_index, encode_lists, list_arrays};
 use super::encoder::Encoder;
 use super::error::SnapshotError;
-use crate::graph::{Audience, Audiences, Interner};
+use crate::graph::{Audience, Audiences, TEXTS_PER_PAGE, Texts};
 
-pub(super) fn encode_terms(terms: &Interner<String>, out: &mut Encoder) {
+pub(super) fn encode_terms(terms: &Texts, out: &mut Encoder) {
     out.count(terms.count());
-    terms.values().for_each(|term| out.text(term));
+    encode_index(terms.index(), out);
+    terms.pages().for_each(|page| encode_lists(page, out));
 }
 
-pub(super) fn decode_terms(mut cursor: Cursor<'_>) -> Result<Interner<String>, SnapshotError> {
+/// The arrays of the pages, in the order of their lengths.
+pub(super) fn term_arrays(terms: &Texts) -> impl Iterator<Item = &[u8]> {
+    terms.pages().flat_map(list_arrays)
+}
+
+pub(super) fn decode_terms(
+    mut cursor: Cursor<'_>,
+    mut index: Data<'_>,
+    mut data: Data<'_>,
+) -> Result<Texts, SnapshotError> {
     let count = cursor.count()?;
-    let mut terms = Vec::new();
-    for _ in 0..count {
-        terms.push(cursor.text()?.to_string());
+    let found = decode_index(count, &mut cursor, &mut index)?;
+    index.finish()?;
+    let mut pages = Vec::new();
+    for first in (0..count).step_by(TEXTS_PER_PAGE) {
+        let page = data.take_texts(&mut cursor)?;
+        let expected = TEXTS_PER_PAGE.min(count - first);
+        if !(0..expected).all(|text| page.get(text).is_some()) || page.ends().len() != expected {
+            return Err(data.invalid(
+                "texts of a page",
+                "as many as are left, at most 64",
+                page.ends().len(),
+            ));
+        }
+        pages.push(page);
     }
+    data.finish()?;
     // Term 0 stands for "no origin".
-    if terms.first().is_none_or(|first| !first.is_empty()) {
-        return Err(cursor.invalid(
-            "first term",
-            "an empty text",
-            terms.first().map_or("missing", |_| "another"),
-        ));
+    if pages.first().and_then(|page| page.text(0)) != Some("") {
+        return Err(cursor.invalid("first term", "an empty text", "another"));
     }
-    let interner = Interner::from_values(terms)
-        .ok_or_else(|| cursor.invalid("terms", "different texts", "a repetition"))?;
     cursor.finish()?;
-    Ok(interner)
+    Ok(Texts::from_parts(pages, found, count))
 }
 
 pub(super) fn encode_audiences(audiences: &Audiences, out: &mut Encoder) {

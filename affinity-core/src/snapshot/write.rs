@@ -12,12 +12,12 @@ use super::encoder::Encoder;
 use super::error::SnapshotError;
 use super::filters;
 use super::layout::{ALIGNMENT, Entry, HEADER_BYTES, Role, Section, directory_bytes, header_bytes};
-use super::nodes::encode_node_page;
+use super::nodes::{encode_nodes, node_arrays};
 use super::schema_text::schema_text;
-use super::terms::{encode_audiences, encode_terms};
+use super::terms::{encode_audiences, encode_terms, term_arrays};
 use super::vectors;
 use crate::engine::Engine;
-use crate::graph::{Adjacency, EdgeBlock, KindId, RelationId, TermSpaceId};
+use crate::graph::{Adjacency, EdgeBlock, HashIndex, KindId, RelationId, TermSpaceId};
 use crate::vector::VectorPage;
 
 impl Engine {
@@ -92,13 +92,14 @@ impl Output {
         self.bytes(Role::EngineVersion, 0, engine.version().as_bytes())?;
         self.bytes(Role::Models, 0, &serde_json::to_vec(engine.models())?)?;
         self.encoded(Role::Terms, 0, |out| encode_terms(graph.terms(), out))?;
+        self.index(Role::TermIndex, 0, graph.terms().index())?;
+        self.arrays(Role::TermData, 0, term_arrays(graph.terms()))?;
         self.encoded(Role::Audiences, 0, |out| encode_audiences(graph.audiences(), out))?;
         for (position, kind) in ids(schema.kinds().len(), KindId::from_index) {
             let nodes = graph.nodes(kind);
-            self.encoded(Role::Nodes, position, |out| {
-                out.count(nodes.node_count());
-                nodes.pages().iter().for_each(|page| encode_node_page(page, out));
-            })?;
+            self.encoded(Role::Nodes, position, |out| encode_nodes(nodes, out))?;
+            self.index(Role::NodeIndex, position, nodes.index())?;
+            self.arrays(Role::NodeData, position, node_arrays(nodes))?;
         }
         for (position, relation) in ids(schema.relations().len(), RelationId::from_index) {
             let table = graph.relation(relation);
@@ -131,21 +132,15 @@ impl Output {
 
     /// The sections of one direction of a relation, in the order of `EDGE_ROLES`.
     fn edges(&mut self, owner: usize, adjacency: &Adjacency) -> io::Result<()> {
-        fn list<'a, T: 'a>(
-            adjacency: &'a Adjacency,
-            of: impl Fn(&'a EdgeBlock) -> &'a [T],
-        ) -> impl Iterator<Item = &'a [T]> {
-            edges::blocks(adjacency).map(of)
-        }
-        let offsets = adjacency.pages().iter().flatten().map(|page| &*page.offsets);
+        let offsets = adjacency.pages().flatten().map(|page| &*page.offsets);
         self.encoded(Role::EdgePages, owner, |out| edges::encode_pages(adjacency, out))?;
         self.arrays(Role::EdgeOffsets, owner, offsets)?;
-        self.arrays(Role::EdgeTargets, owner, list(adjacency, |block| &block.targets))?;
-        self.arrays(Role::EdgeAudiences, owner, list(adjacency, |block| &block.audiences))?;
-        self.arrays(Role::EdgeOrigins, owner, list(adjacency, |block| &block.origins))?;
-        self.arrays(Role::EdgeTimes, owner, list(adjacency, |block| &block.times))?;
-        self.encoded(Role::EdgeAttributes, owner, |out| edges::encode_attributes(adjacency, out))?;
-        self.arrays(Role::EdgeWeights, owner, list(adjacency, |block| &block.weights))
+        self.arrays(Role::EdgeNumbers, owner, edges::blocks(adjacency).map(EdgeBlock::numbers))?;
+        self.arrays(Role::EdgeAttributes, owner, edges::attribute_arrays(adjacency))
+    }
+
+    fn index(&mut self, role: Role, owner: usize, index: &HashIndex) -> io::Result<()> {
+        self.arrays(role, owner, index.shards())
     }
 
     fn encoded(&mut self, role: Role, owner: usize, encode: impl FnOnce(&mut Encoder)) -> io::Result<()> {

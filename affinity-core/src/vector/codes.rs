@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::kernels::{BYTE_ZERO, ByteQuery};
-use super::page::{PAGE_SLOTS, VectorPage};
+use super::page::VectorPage;
+use super::row_table::RowTable;
+use crate::storage::Slab;
 
 /// What an index compares on its way; what it finds is compared again with the vectors as they are.
 ///
@@ -36,63 +38,53 @@ impl Codes {
 
 /// The codes of the vectors of one page, in slot order.
 #[derive(Clone, Debug)]
-pub(super) struct CodePage {
+struct CodePage {
     present: u64,
-    /// What a step of each code is worth, for bytes.
-    scales: Vec<f32>,
-    bytes: Vec<u8>,
-    words: Vec<u64>,
+    /// Of each vector its components, then what a step of them is worth: together, they are read together.
+    bytes: Slab<u8>,
+    words: Slab<u64>,
 }
+
+/// A row of bytes is so much longer than the vector: a number of four bytes says what a step is worth.
+const SCALE_BYTES: usize = 4;
 
 /// The largest code of either sign.
 const STEPS: f32 = 127.0;
 
 impl CodePage {
-    pub(super) fn of(page: &VectorPage, codes: Codes) -> Self {
-        let mut coded =
-            Self { present: page.present(), scales: Vec::new(), bytes: Vec::new(), words: Vec::new() };
+    fn of(page: &VectorPage, codes: Codes) -> Self {
+        let (mut bytes, mut words) = (Vec::new(), Vec::new());
         for row in page.components().chunks_exact(page.dimension()) {
             match codes {
                 Codes::None => {}
                 Codes::U8 => {
                     let (scale, steps) = stepped(row);
-                    coded.scales.push(scale);
-                    coded
-                        .bytes
-                        .extend(steps.map(|step| step.wrapping_add(i16::from(BYTE_ZERO)).to_le_bytes()[0]));
+                    bytes.extend(steps.map(|step| step.wrapping_add(i16::from(BYTE_ZERO)).to_le_bytes()[0]));
+                    bytes.extend(scale.to_le_bytes());
                 }
-                Codes::Binary => coded.words.extend(signs(row)),
+                Codes::Binary => words.extend(signs(row)),
             }
         }
-        coded
+        Self { present: page.present(), bytes: bytes.into(), words: words.into() }
     }
+}
 
-    #[inline]
-    fn rank(&self, slot: usize) -> Option<usize> {
-        let bit = 1_u64 << slot;
-        (self.present & bit != 0).then(|| (self.present & (bit - 1)).count_ones() as usize)
-    }
-
-    /// The bytes of the vector in `slot`, and what a step is worth.
-    #[inline]
-    pub(super) fn bytes(&self, slot: usize, dimension: usize) -> Option<(&[u8], f32)> {
-        let rank = self.rank(slot)?;
-        Some((self.bytes.get(rank * dimension..(rank + 1) * dimension)?, *self.scales.get(rank)?))
-    }
-
-    /// The bits of the vector in `slot`.
-    #[inline]
-    pub(super) fn words(&self, slot: usize, dimension: usize) -> Option<&[u64]> {
-        let (rank, width) = (self.rank(slot)?, dimension.div_ceil(64));
-        self.words.get(rank * width..(rank + 1) * width)
-    }
+/// The components of a row of bytes, and what a step of them is worth.
+// hot
+#[inline]
+pub(super) fn split_scale(row: &[u8]) -> (&[u8], f32) {
+    let Some((steps, scale)) = row.split_last_chunk::<SCALE_BYTES>() else { return (row, 0.0) };
+    (steps, f32::from_le_bytes(*scale))
 }
 
 /// The codes of all vectors of a space, page by page.
 #[derive(Clone, Debug)]
 pub(super) struct CodeTable {
     pub(super) codes: Codes,
-    pub(super) pages: Vec<Option<Arc<CodePage>>>,
+    pages: Vec<Option<Arc<CodePage>>>,
+    /// The rows of `pages`; one of the two is empty.
+    pub(super) bytes: RowTable<u8>,
+    pub(super) words: RowTable<u64>,
 }
 
 impl CodeTable {
@@ -111,14 +103,32 @@ impl CodeTable {
             let page = page.as_ref()?;
             Some(known(page_idx, page).unwrap_or_else(|| Arc::new(CodePage::of(page, codes))))
         };
-        (codes != Codes::None).then(|| Self { codes, pages: pages.iter().enumerate().map(coded).collect() })
+        if codes == Codes::None {
+            return None;
+        }
+        let mut coded: Vec<Option<Arc<CodePage>>> = pages.iter().enumerate().map(coded).collect();
+        if before.is_none() {
+            pack(&mut coded);
+        }
+        let dimension = pages.iter().flatten().next().map_or(0, |page| page.dimension());
+        let rows = || coded.iter().map(Option::as_deref);
+        let bytes = rows().map(|page| page.map(|page| (page.present, &page.bytes)));
+        let words = rows().map(|page| page.map(|page| (page.present, &page.words)));
+        let (bytes, words) = match codes {
+            Codes::U8 => (RowTable::new(dimension + SCALE_BYTES, bytes), RowTable::default()),
+            _ => (RowTable::default(), RowTable::new(dimension.div_ceil(64), words)),
+        };
+        Some(Self { codes, bytes, words, pages: coded })
     }
+}
 
-    #[inline]
-    pub(super) fn page(&self, node: u32) -> Option<(&CodePage, usize)> {
-        let (page, slot) = (node as usize / PAGE_SLOTS, node as usize % PAGE_SLOTS);
-        Some((self.pages.get(page)?.as_deref()?, slot))
-    }
+/// Moves all codes into memory of huge pages.
+fn pack(pages: &mut [Option<Arc<CodePage>>]) {
+    let pages = pages.iter_mut().flatten().map(Arc::make_mut);
+    let (mut bytes, mut words): (Vec<_>, Vec<_>) =
+        pages.map(|page| (&mut page.bytes, &mut page.words)).unzip();
+    Slab::pack(&mut bytes);
+    Slab::pack(&mut words);
 }
 
 /// What a step is worth, and the components in steps, from -127 to 127.

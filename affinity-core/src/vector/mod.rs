@@ -10,12 +10,14 @@ mod error;
 mod metric;
 mod kernels;
 mod page;
+mod row_table;
 mod codes;
 mod space;
 mod scan;
 mod nearest;
 mod hnsw;
 mod search;
+mod sizes;
 #[cfg(test)]
 mod tests;
 

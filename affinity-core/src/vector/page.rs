@@ -77,16 +77,21 @@ impl VectorPage {
         Some((row, *self.audiences.get(rank)?))
     }
 
-    /// The vector in `slot`.
-    #[inline]
-    pub(super) fn row(&self, slot: usize) -> Option<&[f32]> {
-        self.rows()?.row(slot)
-    }
-
     /// The packed rows for a kernel. Always there: the lengths were checked when the page was made.
     #[inline]
     pub(super) fn rows(&self) -> Option<Rows<'_>> {
         Rows::new(self.present, self.dimension, &self.components)
+    }
+
+    /// Which slots have vectors, and the vectors.
+    pub(super) fn slab(&self) -> (u64, &Slab<f32>) {
+        (self.present, &self.components)
+    }
+
+    /// Moves the vectors of many pages into memory of huge pages, in their order.
+    pub(super) fn pack<'a>(pages: impl Iterator<Item = &'a mut Self>) {
+        let mut components: Vec<&mut Slab<f32>> = pages.map(|page| &mut page.components).collect();
+        Slab::pack(&mut components);
     }
 
     /// The slots of `wanted` whose vector may be read.

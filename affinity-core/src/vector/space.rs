@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::codes::{CodeTable, Codes};
 use super::error::VectorError;
-use super::hnsw::{ExactRows, Hnsw, HnswParams, Reindex, nodes_of};
+use super::hnsw::{ExactRows, Hnsw, HnswParams, Reindex};
 use super::kernels::Kernel;
 use super::metric::Metric;
 use super::page::{PAGE_SLOTS, PageBuilder, VectorPage};
+use super::row_table::RowTable;
 
 /// Largest squared length of a vector compared by product or distance.
 ///
@@ -110,6 +111,8 @@ pub struct Space {
     count: usize,
     /// `pages[p]` holds nodes `64 p .. 64 p + 64`; the last one is never `None`.
     pages: Vec<Option<Arc<VectorPage>>>,
+    /// Where the vectors of `pages` lie.
+    rows: RowTable<f32>,
     /// Of exactly the vectors of `pages`; `None` while they are few.
     index: Option<Hnsw>,
     /// Of exactly the vectors of `pages`, where there is an index and the space has codes.
@@ -120,7 +123,8 @@ impl Space {
     /// A space without vectors.
     #[must_use]
     pub fn empty(params: SpaceParams, kernel: Kernel) -> Self {
-        Self { params: Arc::new(params), kernel, count: 0, pages: Vec::new(), index: None, codes: None }
+        let (pages, rows) = (Vec::new(), RowTable::default());
+        Self { params: Arc::new(params), kernel, count: 0, pages, rows, index: None, codes: None }
     }
 
     /// A space as read back from a snapshot, `pages[p]` for nodes `64 p .. 64 p + 64`, without an index.
@@ -183,6 +187,11 @@ impl Space {
             next.pages[page_idx] = page.map(Arc::new);
         }
         next.settle();
+        let is_new = self.index.is_none() || changed.len() > self.count / 2;
+        if is_new && next.is_indexed(self) {
+            VectorPage::pack(next.pages.iter_mut().flatten().map(Arc::make_mut));
+            next.locate();
+        }
         next.index = next.reindexed(self, &changed, key_hash);
         next.codes = next.recoded(self.codes.as_ref().map(|codes| (codes, self.pages.as_slice())));
         Ok(next)
@@ -299,27 +308,38 @@ impl Space {
             self.pages.pop();
         }
         self.count = self.pages.iter().flatten().map(|page| page.count()).sum();
+        self.locate();
+    }
+
+    /// Looks up where the vectors of the pages lie.
+    fn locate(&mut self) {
+        let pages = self.pages.iter().map(|page| page.as_deref().map(VectorPage::slab));
+        self.rows = RowTable::new(self.params.dimension, pages);
+    }
+
+    /// Whether there are enough vectors for an index.
+    ///
+    /// One that is there stays until half of `exact_max` are left: a space does not build at every change.
+    fn is_indexed(&self, before: &Self) -> bool {
+        self.count > self.params.exact_max
+            || (before.index.is_some() && self.count > self.params.exact_max / 2)
     }
 
     /// The index of these vectors, which differ from those of `before` at most in `changed`.
-    ///
-    /// One that is there stays until half of `exact_max` are left: a space does not build at every change.
     fn reindexed(
         &self,
         before: &Self,
         changed: &[usize],
         key_hash: &(dyn Fn(usize) -> u64 + Sync),
     ) -> Option<Hnsw> {
-        let is_wanted = self.count > self.params.exact_max
-            || (before.index.is_some() && self.count > self.params.exact_max / 2);
-        if !is_wanted {
+        if !self.is_indexed(before) {
             return None;
         }
         let change = |changed| Reindex { before: before.rows(&[]), after: self.rows(&[]), changed, key_hash };
         match &before.index {
             Some(index) => index.changed(&change(changed)),
             None => {
-                let all: Vec<usize> = nodes_of(&self.pages).map(|node| node as usize).collect();
+                let all: Vec<usize> = self.rows.nodes().map(|node| node as usize).collect();
                 Hnsw::empty(HnswParams::STANDARD).changed(&change(&all))
             }
         }
@@ -331,6 +351,11 @@ impl Space {
         is_wanted.then(|| CodeTable::of(self.params.codes, &self.pages, before)).flatten()
     }
 
+    /// Which slots of a page have a vector, without a look at the page.
+    pub(super) fn present(&self, page_idx: usize) -> u64 {
+        self.rows.present(page_idx)
+    }
+
     /// What the index compares instead of the vectors.
     pub(super) fn codes(&self) -> Option<&CodeTable> {
         self.codes.as_ref()
@@ -338,7 +363,7 @@ impl Space {
 
     /// The vectors as they are, to be compared with `query`.
     pub(super) fn rows<'a>(&'a self, query: &'a [f32]) -> ExactRows<'a> {
-        ExactRows { pages: &self.pages, kernel: self.kernel, metric: self.params.metric, query }
+        ExactRows { rows: &self.rows, kernel: self.kernel, metric: self.params.metric, query }
     }
 
     fn check_dimension(&self, got: usize) -> Result<(), VectorError> {

@@ -82,7 +82,7 @@ fn excluded_people(world: &World, source: &Key, viewer: &Viewer) -> BTreeSet<Key
 fn check_match(world: &World, query: &Query, found: &Match) -> Result<(), TestCaseError> {
     let QuerySource::Node(source) = &query.source else { return Ok(()) };
     prop_assert!(&found.id != source || found.kind != "Member", "the source is its own match");
-    let record = &world.nodes[&(found.kind.clone(), found.id.clone())];
+    let record = &world.nodes[&(found.kind.to_string(), found.id.clone())];
     prop_assert!(sees(&query.viewer, &record.audience), "{} is hidden from {:?}", found.id, query.viewer);
     match query.matcher.as_str() {
         "people" | "mutual" => {

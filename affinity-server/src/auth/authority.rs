@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
@@ -9,6 +10,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::accounts::{Account, KeyRow, SessionRow};
+use super::activity::ActivityBook;
 use super::admission::Reach;
 use super::caller::{Caller, RolePrefix, Standing};
 use super::jwt::JwtVerifier;
@@ -62,6 +64,8 @@ pub struct AuthoritySettings {
     /// As which database role requests run that show nothing, by platform; `None`: as the server's own user. For those
     /// that are not named, the server's role for them.
     pub anonymous: BTreeMap<String, Option<String>>,
+    /// How long an account that a token names is believed to be active once it was.
+    pub activity_age_max: Duration,
 }
 
 /// Why nobody can say who is asking.
@@ -130,9 +134,10 @@ pub struct Authority {
 }
 
 /// How people of one platform come in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Platform {
     pub(super) accounts: Option<AccountStatements>,
+    activity: ActivityBook,
     /// Whether who shows nothing may look around.
     is_open: bool,
 }
@@ -153,10 +158,9 @@ impl Authority {
         let mut platforms = BTreeMap::new();
         for (name, has_demo_data) in rows {
             let accounts = AccountStatements::prepare(&mut connection, &name).await?;
-            platforms.insert(
-                name,
-                Platform { accounts, is_open: has_demo_data && settings.reach == Reach::ThisMachine },
-            );
+            let is_open = has_demo_data && settings.reach == Reach::ThisMachine;
+            let activity = ActivityBook::new(settings.activity_age_max);
+            platforms.insert(name, Platform { accounts, activity, is_open });
         }
         drop(connection);
         let providers = std::mem::take(&mut settings.providers).into_iter().map(Provider::new);
@@ -370,14 +374,21 @@ impl Authority {
 
     /// Whether `account` may do anything; where a platform has no people, whoever signed the token knew.
     async fn is_active(&self, platform: &str, account: Uuid) -> Result<bool, sqlx::Error> {
-        match self.platform(platform).and_then(|platform| platform.accounts.as_ref()) {
-            None => Ok(true),
-            Some(statements) => Ok(sqlx::query_as::<_, Account>(account_sql(&statements.account_by_id))
-                .bind(account)
-                .fetch_optional(&self.pool)
-                .await?
-                .is_some_and(|account| account.active)),
+        let Some(Platform { accounts: Some(statements), activity, .. }) = self.platform(platform) else {
+            return Ok(true);
+        };
+        if activity.knows(account) {
+            return Ok(true);
         }
+        let found: Option<Account> = sqlx::query_as(account_sql(&statements.account_by_id))
+            .bind(account)
+            .fetch_optional(&self.pool)
+            .await?;
+        let is_active = found.is_some_and(|account| account.active);
+        if is_active {
+            activity.note(account);
+        }
+        Ok(is_active)
     }
 }
 

@@ -12,6 +12,7 @@ mod password;
 mod presented; // what a request shows
 mod visit;
 mod refusal;
+mod activity; // who was active a moment ago
 mod roles;
 mod limits;
 mod authority; // who that is
@@ -42,6 +43,6 @@ pub use self::permission::{Action, NotAPermission, Permission, Permissions};
 pub use self::refusal::Refusal;
 pub use self::secret::{SECRET_LENGTH_MIN, SecretError, ServerSecret};
 pub use self::token::{NoRandomness, Token, TokenKind};
-pub use self::transaction::{Access, RequestSettings, begin_as};
+pub use self::transaction::{Access, RequestSettings, begin_as, introduction};
 pub use self::upkeep::forget_expired;
 pub use self::visit::Visit;

@@ -3,6 +3,7 @@ use std::time::Duration;
 use sqlx::{PgPool, Postgres, Transaction};
 
 use super::caller::Caller;
+use crate::catalog::{Statement, set_locally};
 
 /// Whether a transaction may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,27 +40,21 @@ pub async fn begin_as(
         Access::Write => "BEGIN",
     };
     let mut transaction = pool.begin_with(begin).await?;
-    let mut names = vec!["request.jwt.claims", "affinity.actor", "statement_timeout"];
-    let mut values = vec![
-        serde_json::to_string(caller.claims()).unwrap_or_default(), // a map of JSON values: it cannot fail
-        caller.id().map(|id| id.to_string()).unwrap_or_default(),
-        format!("{}ms", settings.statement_timeout.as_millis()),
-    ];
-    for (name, value) in &settings.local {
-        names.push(name);
-        values.push(value.clone());
-    }
-    if let Some(role) = caller.role() {
-        names.push("role"); // last: the settings before it are the server's own business
-        values.push(role.to_owned());
-    }
-    sqlx::query(
-        "SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS s(name, value, place) \
-         ORDER BY place",
-    )
-    .bind(names)
-    .bind(values)
-    .execute(&mut *transaction)
-    .await?;
+    introduction(caller, settings).query().execute(&mut *transaction).await?;
     Ok(transaction)
+}
+
+/// What tells the database in a transaction who is asking, and what else it is to know.
+#[must_use]
+pub fn introduction(caller: &Caller, settings: &RequestSettings<'_>) -> Statement {
+    let mut all = vec![
+        ("request.jwt.claims", serde_json::to_string(caller.claims()).unwrap_or_default()), // it cannot fail
+        ("affinity.actor", caller.id().map(|id| id.to_string()).unwrap_or_default()),
+        ("statement_timeout", format!("{}ms", settings.statement_timeout.as_millis())),
+    ];
+    all.extend(settings.local.iter().cloned());
+    if let Some(role) = caller.role() {
+        all.push(("role", role.to_owned())); // last: the settings before it are the server's own business
+    }
+    set_locally(&all)
 }

@@ -21,5 +21,5 @@ pub use self::sql::{
     AccountStatements, AnswerStatement, Base, CallArgument, CallArguments, CallStatement, Cast, CatalogError,
     Conflict, CopyStatement, Embed, Given, GivenColumn, Join, KeyAfter, Label, LoadScript, Order, OrderValue,
     Output, OutputValue, Predicate, ProjectionRows, ProjectionStatements, Rows, Shape, Source, Statement,
-    Summary, Value, ValueCheck, Write, WriteStatement, account_sql, array_literal, search_path,
+    Summary, Value, ValueCheck, Write, WriteStatement, account_sql, array_literal, search_path, set_locally,
 };

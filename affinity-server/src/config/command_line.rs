@@ -14,6 +14,7 @@ use crate::batch::RecommendOptions;
 use crate::generation::GenerateOptions;
 use crate::learning::EvaluateOptions;
 use crate::matchers::MatcherName;
+use crate::stats::StatsOptions;
 
 const ABOUT: &str = "Explained matches of a live PostgreSQL database, over HTTP";
 
@@ -69,6 +70,8 @@ pub enum Task {
         /// Which matcher.
         matcher: MatcherName,
     },
+    /// Say where every byte of an engine is.
+    Stats(StatsOptions),
 }
 
 /// One start of the server: what to do, and how.
@@ -178,6 +181,10 @@ impl Invocation {
             Some(("recommend", matches)) => Task::Recommend(recommend_options(matches, directory)),
             Some(("evaluate", matches)) => Task::Evaluate(evaluate_options(matches, directory, "evaluation")),
             Some(("fit", matches)) => Task::Fit(evaluate_options(matches, directory, "fit")),
+            Some(("stats", matches)) => Task::Stats(StatsOptions {
+                platform: matches.get_one::<String>("platform").cloned().unwrap_or_default(),
+                json: matches.get_flag("json"),
+            }),
             Some(("versions", matches)) => Task::Versions { matcher: matcher_name(matches) },
             _ => Task::Serve,
         };
@@ -285,6 +292,13 @@ fn command() -> Command {
             Command::new("versions").about("List the versions of a matcher, newest first").arg(matcher_argument()),
         )
         .subcommand(
+            Command::new("stats")
+                .about("Say where every byte of a platform's engine is: nodes, edges, vectors, statistics")
+                .arg(Arg::new("platform").required(true).value_name("PLATFORM").help("Whose engine"))
+                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the table as JSON"))
+                .after_help("A running server tells the same in /metrics, as affinity_engine_bytes."),
+        )
+        .subcommand(
             Command::new("generate")
                 .about("Make a believable world of a platform, in the empty database or as CSV files")
                 .arg(Arg::new("platform").required(true).value_name("PLATFORM").help("Whose world"))
@@ -297,7 +311,11 @@ fn command() -> Command {
                         .value_parser(clap::value_parser!(PathBuf))
                         .help("Write one CSV file per table and a load.sql here, instead of filling the database"),
                 )
-                .after_help("Example:\n  affinity-server generate <PLATFORM> --members 20000 --seed 7 --out /tmp/world"),
+                .after_help(
+                    "Example:\n  affinity-server generate <PLATFORM> --members 20000 --seed 7 --out /tmp/world\n\n\
+                     Files are loaded into an empty database by a superuser, before the server builds its engine:\n  \
+                     (cd /tmp/world && psql \"$(affinity-server database-url)\" -v ON_ERROR_STOP=1 -f load.sql)",
+                ),
         )
 }
 

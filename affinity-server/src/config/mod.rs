@@ -5,6 +5,7 @@ mod secret;
 mod error;
 mod setting; // every setting, once: the help, the file's keys and the variables come from this list
 mod platforms; // the tables [platforms.NAME] of the file
+mod caps; // its table [caps]
 mod sources; // flag over environment over file
 mod command_line;
 mod values; // the merged and checked result

@@ -24,7 +24,7 @@ pub(super) struct FileText<'a> {
 }
 
 impl FileText<'_> {
-    fn wrong(
+    pub(super) fn wrong(
         &self,
         setting: &'static str,
         value: &Spanned<DeValue<'_>>,

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::caps::read_caps;
 use super::error::{ConfigError, Origin};
 use super::platforms::{FileText, read_platforms};
 use super::setting::{CONFIG, SETTINGS, Setting};
 use crate::catalog::PlatformSettings;
+use crate::resource::RestSettings;
 
 /// A value as it was written, and where.
 #[derive(Clone, Debug)]
@@ -23,6 +25,7 @@ pub(super) struct Sources {
     environment: HashMap<&'static str, Written>,
     file: HashMap<&'static str, Written>,
     platforms: Vec<(String, PlatformSettings)>,
+    caps: Option<RestSettings>,
     ignored_variables: Vec<String>,
 }
 
@@ -81,6 +84,11 @@ impl Sources {
         &self.platforms
     }
 
+    /// How much a request to a table may ask for.
+    pub(super) fn caps(&self) -> RestSettings {
+        self.caps.clone().unwrap_or_else(RestSettings::standard)
+    }
+
     fn find(&self, setting: &Setting) -> Option<&Written> {
         [&self.flags, &self.environment, &self.file].into_iter().find_map(|source| source.get(setting.name))
     }
@@ -117,10 +125,14 @@ impl Sources {
                 self.platforms = read_platforms(value, &FileText { text, origin_at: &at })?;
                 continue;
             }
+            if key.get_ref() == CAPS {
+                self.caps = Some(read_caps(value, &FileText { text, origin_at: &at })?);
+                continue;
+            }
             let Some(setting) = SETTINGS.into_iter().find(|setting| setting.key() == key.get_ref().as_ref())
             else {
                 let allowed = SETTINGS.iter().map(|setting| setting.key());
-                let allowed = allowed.chain([format!("[{PLATFORMS}.NAME]")]).collect();
+                let allowed = allowed.chain([format!("[{PLATFORMS}.NAME]"), format!("[{CAPS}]")]).collect();
                 return Err(ConfigError::UnknownKey { key: key.get_ref().to_string(), origin, allowed });
             };
             let text = match value.get_ref() {
@@ -143,6 +155,8 @@ impl Sources {
 
 /// The tables of the file that say how platforms are served.
 const PLATFORMS: &str = "platforms";
+/// The table of the file that says how much a request may ask for.
+const CAPS: &str = "caps";
 
 /// The line of the byte `offset`, counted from 1.
 fn line_at(text: &str, offset: usize) -> usize {

@@ -15,6 +15,7 @@ use crate::auth::{
     read_providers,
 };
 use crate::catalog::PlatformSettings;
+use crate::resource::RestSettings;
 
 /// Everything the operator decides, checked.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Config {
     pub demo_members: u32,
     /// How platforms are served that are not served as standard, by name.
     pub platforms: Vec<(String, PlatformSettings)>,
+    /// How much a request to a table may ask for.
+    pub rest: RestSettings,
     /// Variables of the environment that look like settings and are none, to be warned about.
     pub ignored_variables: Vec<String>,
 }
@@ -229,6 +232,7 @@ impl Config {
         };
         Ok(Self {
             platforms: sources.platforms().to_vec(),
+            rest: RestSettings { role_prefix: database.role_prefix.clone(), ..sources.caps() },
             ignored_variables: sources.ignored_variables().to_vec(),
             addr,
             data_dir,

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 
 use super::binaries::MAJOR_MIN;
 use super::migrations::migrate;
@@ -14,6 +14,10 @@ const CONNECTIONS_MAX: u32 = 20;
 
 /// How long a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A connection that lay idle for longer is asked whether it lives before it is used: each was asked when it was given
+/// back, and asking again costs a round trip.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 /// How long connections in use may take to come back at the end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,6 +75,15 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > TRUSTED_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options)
             .await
             .map_err(|source| DatabaseError::Connect { place: place.clone(), source })?;

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -12,6 +13,9 @@ const SECONDS_BUCKETS: [f64; 17] = [
 /// Upper bounds for what is counted, such as the candidates of a request.
 const COUNT_BUCKETS: [f64; 10] =
     [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0];
+
+/// How often samples are folded in.
+const FOLD_PERIOD: Duration = Duration::from_secs(5);
 
 /// Why metrics could not be set up.
 #[derive(Debug)]
@@ -53,9 +57,17 @@ impl fmt::Debug for MetricsHandle {
 impl MetricsHandle {
     /// Every metric in Prometheus' text format.
     pub fn render(&self) -> String {
-        // Without a listener of its own the exporter folds in samples only when told to.
         self.prometheus.run_upkeep();
         self.prometheus.render()
+    }
+
+    /// Folds samples in now and then, until it is dropped: the exporter, which has no listener of its own, keeps each one
+    /// until it is told to, and maybe nobody ever asks for metrics.
+    pub async fn fold(self) {
+        loop {
+            tokio::time::sleep(FOLD_PERIOD).await;
+            self.prometheus.run_upkeep();
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The document: a fixed part, and what is served.
+//! The document: what is always true, and what is served.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,7 @@ use crate::catalog::Catalog;
 use crate::matching::PlatformOffer;
 
 const FIXED: &str = include_str!("document.json");
+const ACCOUNTS: &str = include_str!("accounts.json");
 
 /// The OpenAPI 3.1 document of a server that serves `platforms`, whose names and those of their matchers are the only
 /// values its paths take, and the tables and functions of `catalog`.
@@ -18,8 +19,9 @@ const FIXED: &str = include_str!("document.json");
 /// assert_eq!(document["openapi"], "3.1.0");
 /// ```
 pub fn document(platforms: &[PlatformOffer], catalog: &Catalog) -> Value {
-    // A test parses it, so the default never leaves the server.
+    // A test parses both, so the defaults never leave the server.
     let mut document: Value = serde_json::from_str(FIXED).unwrap_or_default();
+    merge(&mut document, serde_json::from_str(ACCOUNTS).unwrap_or_default());
     document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
     let names: Vec<&str> = platforms.iter().map(|platform| platform.name.as_str()).collect();
     let matchers: BTreeSet<&str> = platforms
@@ -42,6 +44,19 @@ pub fn document(platforms: &[PlatformOffer], catalog: &Catalog) -> Value {
         Part::of(catalog, platform).add_to(&mut document);
     }
     document
+}
+
+/// Adds the members and items of `other` to those of `value`.
+fn merge(value: &mut Value, other: Value) {
+    match (value, other) {
+        (Value::Object(fields), Value::Object(others)) => {
+            for (name, other) in others {
+                merge(fields.entry(name).or_insert(Value::Null), other);
+            }
+        }
+        (Value::Array(items), Value::Array(others)) => items.extend(others),
+        (value, other) => *value = other,
+    }
 }
 
 /// One line per matcher, in Markdown.
@@ -121,6 +136,19 @@ mod tests {
             let pointer = reference.strip_prefix('#').unwrap();
             assert!(document.pointer(pointer).is_some(), "{reference}");
         }
+    }
+
+    #[test]
+    fn examples_of_accounts_have_the_members_that_are_required() {
+        let document = document(&offers(), &Catalog::default());
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        for name in ["SignUp", "SignIn", "SessionBegun", "KeyRequest", "KeyMade", "Enrollment", "Me"] {
+            let (schema, example) = (&schemas[name], &schemas[name]["examples"][0]);
+            for member in schema["required"].as_array().unwrap() {
+                assert!(example.get(member.as_str().unwrap()).is_some(), "{name}: {member}");
+            }
+        }
+        assert!(document["paths"]["/auth/{platform}/login"]["post"]["requestBody"].is_object());
     }
 
     #[test]

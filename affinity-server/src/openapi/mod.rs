@@ -1,6 +1,6 @@
 //! The description of the service: OpenAPI 3.1 for programs at `/openapi.json`, a page for people at `/docs`.
 //!
-//! `document.json` holds what is always true; what is served here, the platforms with their matchers, tables and
+//! `document.json` and `accounts.json` hold what is always true; what is served here, the platforms with their matchers, tables and
 //! functions, is filled in from the live catalog.
 
 mod document; // all of it

@@ -2,6 +2,8 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, LINK, RANGE, SET_COOKIE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
 use super::ask::Ask;
@@ -12,6 +14,8 @@ use crate::problem::Problem;
 
 const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+/// The media type whose bodies are in base64 until they are sent.
+const OCTET_STREAM: &str = "application/octet-stream";
 const TRUNCATED: HeaderName = HeaderName::from_static("affinity-truncated");
 
 /// Which of all rows an answer holds.
@@ -121,6 +125,12 @@ impl Answer {
     /// What the statement gave, and what functions in it asked us to answer.
     pub(super) fn of(mut self, found: Found) -> Result<Self, Problem> {
         self.body = found.body;
+        if let Some(cut) = found.truncated {
+            match self.headers.iter_mut().find(|(name, _)| *name == TRUNCATED) {
+                Some((_, cuts)) => *cuts = format!("{cuts}, {cut}"),
+                None => self.headers.push((TRUNCATED, cut)),
+            }
+        }
         if let Some(status) = &found.status {
             let status = status.parse().ok().and_then(|status| StatusCode::from_u16(status).ok());
             self.status = status.ok_or_else(|| {
@@ -173,7 +183,13 @@ impl Answer {
 
     /// The response.
     pub(super) fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
+        let is_binary =
+            self.headers.iter().any(|(name, value)| *name == CONTENT_TYPE && *value == OCTET_STREAM);
+        let body = match is_binary {
+            true => Body::from(BASE64.decode(&self.body).unwrap_or_default()), // as PostgreSQL wrote it
+            false => Body::from(self.body),
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = self.status;
         for (name, value) in self.headers {
             match HeaderValue::try_from(value) {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::plan::{Planner, nearest};
-use super::request::{Format, Preferences, RequestError, profile};
+use super::request::{Format, Preferences, RequestError, forgiving, profile};
 use super::rest::Rest;
 use super::turnstile::Place;
 use super::unreadable::Unreadable;
@@ -77,7 +77,10 @@ impl<'a> Ask<'a> {
         let caller = caller(rest, platform, parts);
         let unreadable = rest.unreadable(catalog, caller.role()).await?;
         let query = parts.uri.query().unwrap_or_default();
-        let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let pairs = match platform.settings.is_strict {
+            true => form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            false => forgiving(query),
+        };
         Ok(Self {
             rest,
             catalog,
@@ -101,6 +104,7 @@ impl<'a> Ask<'a> {
             catalog: self.catalog,
             platform: self.platform,
             schema: self.schema,
+            rows_max: self.rows_max(),
             unreadable: &self.unreadable,
         }
     }

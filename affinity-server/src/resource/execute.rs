@@ -5,6 +5,7 @@ use sqlx::{PgConnection, Row};
 
 use super::ask::Ask;
 use super::failure::{Failure, pointer_part};
+use super::retry::wait_apart;
 use crate::auth::{Access, begin_as};
 use crate::catalog::{Given, Statement};
 use crate::problem::Problem;
@@ -40,6 +41,8 @@ pub(super) struct Found {
     pub(super) headers: Option<String>,
     /// What a function left in `response.status`.
     pub(super) status: Option<String>,
+    /// Which embedded rows were cut.
+    pub(super) truncated: Option<String>,
     /// The key of a written row, when it was asked for.
     pub(super) location: Option<Vec<Option<String>>>,
     /// Rows inserted, of those written.
@@ -56,6 +59,7 @@ impl Found {
             last_keys: row.try_get("last_keys")?,
             headers: row.try_get("response_headers")?,
             status: row.try_get("response_status")?,
+            truncated: row.try_get("truncated")?,
             location: row.try_get("location").unwrap_or_default(), // of writes alone
             inserted: number(row.try_get("inserted").unwrap_or_default()),
         })
@@ -69,7 +73,8 @@ impl Ask<'_> {
         loop {
             match self.attempt(work).await {
                 Err(failure) if failure.is_conflict() && attempt < self.rest.settings().attempts_max => {
-                    attempt += 1
+                    wait_apart(attempt).await;
+                    attempt += 1;
                 }
                 Err(failure) => return Err(self.explain(failure, &work.statement, work.given).await),
                 Ok(found) => return Ok(found),
@@ -89,10 +94,10 @@ impl Ask<'_> {
             found.total = Some(found.total.map_or(planned, |counted| counted.max(planned)));
         }
         (work.check)(&found)?;
-        if work.commits {
+        if work.commits && work.access == Access::Write {
             transaction.commit().await?;
         } else {
-            transaction.rollback().await?;
+            drop(transaction); // rolled back on its way to the pool: nobody waits for it
         }
         Ok(found)
     }

@@ -78,7 +78,7 @@ impl Failure {
             problem = problem.header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if code == "57014" {
-            problem = problem.hint("the server's statement_timeout ended it; ask for less at once");
+            problem = problem.hint("the server's statement_timeout_ms ended it; ask for less at once");
         }
         if code.starts_with("40") {
             problem = problem.retry_after_seconds(1);

@@ -5,6 +5,7 @@ use sqlx::{PgConnection, Row};
 use super::answer::Answer;
 use super::ask::Ask;
 use super::failure::Failure;
+use crate::auth::Visit;
 use crate::problem::Problem;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -29,8 +30,7 @@ impl Ask<'_> {
                 let message = format!("an Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters");
                 Problem::rest(StatusCode::BAD_REQUEST, "bad_idempotency_key", message)
             })?;
-        let subject = self.caller.claims().get("sub").map(ToString::to_string).unwrap_or_default();
-        let caller = format!("{} {subject}", self.caller.role().unwrap_or_default());
+        let caller = format!("{} {}", self.caller.role().unwrap_or_default(), self.keys_owner());
         let mut hash = Sha256::new();
         let headers = ["content-type", "content-profile", "prefer", "accept", "if-match"];
         let headers =
@@ -43,6 +43,17 @@ impl Ask<'_> {
             hash.update(part);
         }
         Ok(Some(OnlyOnce { caller, key: key.to_owned(), request_hash: hash.finalize().to_vec() }))
+    }
+}
+
+impl Ask<'_> {
+    /// Whose the keys are: an account's own; those who are nobody in particular share them with their address alone.
+    fn keys_owner(&self) -> String {
+        let address = || self.parts.extensions.get::<Visit>()?.address;
+        match self.caller.claims().get("sub") {
+            Some(subject) => subject.to_string(),
+            None => address().map_or_else(String::new, |address| format!("at {address}")),
+        }
     }
 }
 

@@ -19,12 +19,14 @@ mod transact; // jobs that write, whole or not at all
 mod write;
 mod call;
 mod execute; // as the caller, again when it lost against others
+mod retry;
 mod failure; // the database's errors
+mod refused; // what the audit trail says of them
 mod answer; // status, headers, body
 mod refusal; // the grammar's errors
 mod routes;
 
 pub use self::plan::{PlanError, Planner, Table, Way};
 pub use self::rest::Rest;
-pub use self::routes::routes;
+pub use self::routes::{err_as_postgrest, routes};
 pub use self::settings::RestSettings;

@@ -21,13 +21,17 @@ pub(super) struct Payload {
 }
 
 impl Ask<'_> {
-    /// The whole body as text.
+    /// The whole body as text; bytes as PostgreSQL writes them in hexadecimal.
     pub(super) async fn body_text(&self, body: HttpBody) -> Result<String, Problem> {
         let max = self.rest.settings().body_bytes_max;
         let bytes = to_bytes(body, max).await.map_err(|_| {
             let message = format!("the body is larger than body_bytes_max, which is {max}");
             Problem::rest(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
         })?;
+        if BodyForm::from_content_type(&self.parts.headers) == Ok(BodyForm::Raw("application/octet-stream")) {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            return Ok(format!("\\x{digits}"));
+        }
         String::from_utf8(bytes.to_vec()).map_err(|_| bad_body("the body is not UTF-8"))
     }
 

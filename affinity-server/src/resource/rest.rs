@@ -65,6 +65,11 @@ impl Rest {
         self.0.catalog.load()
     }
 
+    /// Whether the platform of this name, as it stands in a path, answers as PostgREST does.
+    pub(super) fn is_lenient(&self, platform: &str) -> bool {
+        self.catalog().platforms.get(platform).is_some_and(|platform| !platform.settings.is_strict)
+    }
+
     /// Has the catalog read again: the database spoke of names that it should have.
     pub(super) fn suspect_catalog(&self) {
         self.0.catalog.suspect();
@@ -84,7 +89,7 @@ impl Rest {
             let (max, wait) = (self.0.settings.requests_at_once_max, self.0.settings.request_wait_max);
             let message = format!(
                 "more requests at once than requests_at_once_max, which is {max} for each client, and none ended within \
-                 request_wait_max, {} ms",
+                 request_wait_max_ms, which is {}",
                 wait.as_millis()
             );
             Problem::rest(StatusCode::TOO_MANY_REQUESTS, "too_many_at_once", message).retry_after_seconds(1)

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::{any, post};
 
@@ -18,6 +19,18 @@ pub fn routes(rest: Rest) -> Router {
         .route("/rest/{platform}/batch", post(batch).fallback(unknown_method))
         .route("/rest/{platform}/{table}/{*rest}", any(unknown_path))
         .with_state(rest)
+}
+
+/// Middleware: what serves as PostgREST does also errs as PostgREST does.
+pub async fn err_as_postgrest(State(rest): State<Rest>, request: Request, next: Next) -> Response {
+    let mut segments = request.uri().path().split('/').skip(1);
+    let platform = (segments.next() == Some("rest")).then(|| segments.next()).flatten();
+    let is_lenient = platform.is_some_and(|name| rest.is_lenient(name));
+    let response = next.run(request).await;
+    match response.extensions().get::<Problem>().cloned().filter(|_| is_lenient) {
+        Some(problem) => problem.in_postgrest_form().instead_of(&response),
+        None => response,
+    }
 }
 
 async fn rows(

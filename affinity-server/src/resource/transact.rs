@@ -5,9 +5,11 @@ use sqlx::{Acquire, PgConnection};
 use super::answer::Answer;
 use super::ask::Ask;
 use super::body::{Body, Record, items, resolve, value_at};
+use super::call::PlannedCall;
 use super::failure::Failure;
 use super::payload::{bad_body, refused_body};
 use super::request::Format;
+use super::retry::wait_apart;
 use crate::auth::{Access, Action, begin_as};
 use crate::catalog::{Given, Statement};
 use crate::problem::Problem;
@@ -29,6 +31,13 @@ pub(super) enum Job<'j> {
         /// The body.
         text: &'j str,
     },
+    /// A call of a function that may write.
+    Call {
+        /// What is called.
+        call: &'j PlannedCall<'j>,
+        /// The body.
+        text: &'j str,
+    },
     /// Several writes, all or none.
     Batch {
         /// The body.
@@ -39,7 +48,10 @@ pub(super) enum Job<'j> {
 impl Job<'_> {
     fn text(&self) -> &str {
         match self {
-            Self::Write { text, .. } | Self::EachRow { text, .. } | Self::Batch { text } => text,
+            Self::Write { text, .. }
+            | Self::EachRow { text, .. }
+            | Self::Call { text, .. }
+            | Self::Batch { text } => text,
         }
     }
 }
@@ -74,11 +86,15 @@ impl Ask<'_> {
                 Err(failed)
                     if failed.failure.is_conflict() && attempt < self.rest.settings().attempts_max =>
                 {
+                    wait_apart(attempt).await;
                     attempt += 1;
                 }
-                Err(Failed { failure, culprit: None }) => return Err(failure.into_problem(&self.caller)),
+                Err(Failed { failure, culprit: None }) => {
+                    return Err(self.audited(failure.into_problem(&self.caller)).await);
+                }
                 Err(Failed { failure, culprit: Some(culprit) }) => {
-                    return Err(self.explain(failure, &culprit.0, culprit.1.as_ref()).await);
+                    let problem = self.explain(failure, &culprit.0, culprit.1.as_ref()).await;
+                    return Err(self.audited(problem).await);
                 }
             }
         }
@@ -96,6 +112,7 @@ impl Ask<'_> {
         let answer = match job {
             Job::Write { table, text } => self.perform(&mut transaction, table, text).await?.complete(self),
             Job::EachRow { table, text } => self.each_row(&mut transaction, table, text).await?,
+            Job::Call { call, .. } => self.perform_call(&mut transaction, call).await?.complete(self),
             Job::Batch { text } => self.batch(&mut transaction, text).await?,
         };
         if let Some(only_once) = &only_once {
@@ -189,7 +206,18 @@ impl Ask<'_> {
             return Err(Problem::rest(StatusCode::FORBIDDEN, "not_permitted", message).into());
         }
         let ask = Box::pin(Ask::new(self.rest, self.catalog, &self.platform.name, &parts)).await?;
-        let answer = ask.perform(connection, &operation.table, &operation.body).await?.complete(&ask);
+        let answer = match &operation.target {
+            Target::Table(table) => ask.perform(connection, table, &operation.body).await?,
+            Target::Function(name) if self.caller.may(Action::Call, name) => {
+                let call = ask.plan_call(name, Some(&operation.body))?;
+                ask.perform_call(connection, &call).await?
+            }
+            Target::Function(name) => {
+                let message = format!("this needs the permission call:{name}");
+                return Err(Problem::rest(StatusCode::FORBIDDEN, "not_permitted", message).into());
+            }
+        };
+        let answer = answer.complete(&ask);
         let (status, headers, body) = answer.parts();
         let body = if body.is_empty() { "null" } else { body };
         let headers: serde_json::Map<String, serde_json::Value> =
@@ -206,9 +234,25 @@ impl Ask<'_> {
 /// One write of a batch.
 struct Operation {
     id: String,
-    table: String,
+    target: Target,
     request: Request<()>,
     body: String,
+}
+
+/// What a path below a platform leads to.
+enum Target {
+    Table(String),
+    Function(String),
+}
+
+impl Target {
+    fn of(path: &str) -> Self {
+        let path = path.trim_start_matches('/').split('?').next().unwrap_or_default();
+        match path.split_once('/') {
+            Some(("rpc", function)) => Self::Function(function.to_owned()),
+            _ => Self::Table(path.split('/').next().unwrap_or_default().to_owned()),
+        }
+    }
 }
 
 impl Operation {
@@ -242,13 +286,16 @@ impl Operation {
             |reference: String| bad_body(format!("nothing done so far is at the reference \"{reference}\""));
         let path = text("path").ok_or_else(|| bad_body("an operation has a \"path\""))?;
         let path = fill(&path, &find).map_err(unknown)?;
-        let table = path.trim_start_matches('/').split(['?', '/']).next().unwrap_or_default().to_owned();
+        let target = Target::of(&path);
         let method = text("method").and_then(|method| Method::from_bytes(method.as_bytes()).ok());
         let is_write =
             |method: &Method| [Method::POST, Method::PATCH, Method::PUT, Method::DELETE].contains(method);
         let method = method.filter(is_write).ok_or_else(|| {
             bad_body("an operation has a \"method\" that writes").allowed(["POST", "PATCH", "PUT", "DELETE"])
         })?;
+        if matches!(target, Target::Function(_)) && method != Method::POST {
+            return Err(bad_body("a function is called by POST"));
+        }
         let mut request = Request::builder()
             .method(method)
             .uri(format!("/rest/{platform}/{}", path.trim_start_matches('/')));
@@ -261,7 +308,7 @@ impl Operation {
         }
         let request = request.body(()).map_err(|error| bad_body(format!("no request: {error}")))?;
         let body = resolve(raw("body").unwrap_or_default(), &find).map_err(unknown)?;
-        Ok(Self { id: text("id").unwrap_or_else(|| place.to_string()), table, request, body })
+        Ok(Self { id: text("id").unwrap_or_else(|| place.to_string()), target, request, body })
     }
 }
 

@@ -43,14 +43,14 @@ pub(super) fn reason(evidence: &Evidence) -> Markup {
     }
 }
 
-fn trail(path: &[NodeRef], relations: &[String]) -> Markup {
+fn trail(path: &[NodeRef], relations: &[impl AsRef<str>]) -> Markup {
     html! {
         span.trail {
             @for (step, node) in path.iter().enumerate() {
-                @if let Some(relation) = step.checked_sub(1).and_then(|before| relations.get(before)) {
+                @if let Some(relation) = step.checked_sub(1).and_then(|before| relations.get(before)).map(AsRef::as_ref) {
                     @let (arrow, name) = match relation.strip_prefix('<') {
                         Some(name) => ("\u{2190}", name),
-                        None => ("\u{2192}", relation.as_str()),
+                        None => ("\u{2192}", relation),
                     };
                     " " span.arrow title=(plain(name).to_lowercase()) { (arrow) } " "
                 }

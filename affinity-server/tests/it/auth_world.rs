@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use affinity_server::auth::{
     Authority, AuthoritySettings, Caller, LimitSettings, Reach, RolePrefix, ServerSecret, Visit, identify,
@@ -45,6 +46,7 @@ pub(crate) fn settings() -> AuthoritySettings {
         limits: LimitSettings::NONE,
         providers: Vec::new(),
         anonymous: BTreeMap::from([("bare".to_owned(), None)]),
+        activity_age_max: Duration::ZERO,
     }
 }
 

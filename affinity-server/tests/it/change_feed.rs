@@ -50,7 +50,7 @@ fn check_soon(
 
 fn name_of(engine: &Engine, member: &str) -> Option<String> {
     let kind = engine.schema().kind("Member").unwrap();
-    engine.node(kind, &Key::from(member)).map(|node| node.name)
+    engine.node(kind, &Key::from(member)).map(|node| node.name.into_string())
 }
 
 async fn rename(executor: impl sqlx::PgExecutor<'_>, member: &str, name: &str) {

@@ -134,7 +134,7 @@ fn unknown_key_of_the_file_is_named_with_the_allowed_ones() {
             assert_eq!(key, "adress");
             assert_eq!(origin, Origin::File { path, line: 2 });
             assert!(allowed.contains(&"data_dir".to_string()));
-            assert_eq!(allowed.len(), SETTINGS.len() + 1); // and [platforms.NAME]
+            assert_eq!(allowed.len(), SETTINGS.len() + 2); // and [platforms.NAME], [caps]
         }
         other => panic!("{other:?}"),
     }
@@ -262,6 +262,26 @@ fn platforms_are_tables_of_the_file() {
     };
     let expected = [("a".to_owned(), PlatformSettings::standard()), ("v1".to_owned(), v1)];
     assert_eq!(config.platforms, expected);
+}
+
+#[test]
+fn caps_are_a_table_of_the_file() {
+    let file = "[caps]\nrows_max = 50\nbody_bytes_max = 4096\nembedding_depth_max = 3\nlist_length_max = 10\n\
+                filter_terms_max = 20\nstatement_timeout_ms = 1500\nrequests_at_once_max = 2\n";
+    let rest = config(&[], &[], file).rest;
+    assert_eq!((rest.rows_max, rest.body_bytes_max, rest.requests_at_once_max), (50, 4096, 2));
+    assert_eq!(rest.statement_timeout.as_millis(), 1500);
+    let limits = rest.limits;
+    assert_eq!((limits.embedding_depth_max, limits.list_length_max, limits.filter_terms_max), (3, 10, 20));
+    assert_eq!(limits.order_terms_max, config(&[], &[], "").rest.limits.order_terms_max);
+    check_wrong(&[], &[], "[caps]\nrows_max = 0\n", ("rows_max", Some("0"), "file:2"));
+    check_wrong(&[], &[], "caps = 1\n", ("caps", Some("1"), "file:1"));
+    match read(&[], &[], "[caps]\nmax_rows = 5").0.unwrap_err() {
+        InvocationError::Config { source: ConfigError::UnknownKey { key, allowed, .. } } => {
+            assert!(key == "max_rows" && allowed.contains(&"rows_max".to_owned()), "{allowed:?}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn matcher(name: &str, from: &str, to: &str) -> MatcherOffer {
 
 fn part(label: &str, value: f64, weight: f64, evidence: Vec<Evidence>) -> Contribution {
     Contribution {
-        signal: label.to_lowercase(),
+        signal: label.to_lowercase().into(),
         label: label.into(),
         value,
         weight,

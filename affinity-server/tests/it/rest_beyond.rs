@@ -1,6 +1,9 @@
 //! What the REST layer does beyond PostgREST: versions, keys that make a write happen once, batches, outcomes per row.
 
+use std::time::Duration;
+
 use affinity_server::resource::RestSettings;
+use affinity_server::resource::request::Limits;
 use serde_json::{Value, json};
 
 use crate::rest_world::{Answer, World, open_platform};
@@ -14,6 +17,8 @@ const NOTES: &str = "
     INSERT INTO shop.notes (text, version) VALUES ('one', 7);
     CREATE FUNCTION shop.count_up() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN NEW.version := OLD.version + 1; RETURN NEW; END $$;
+    CREATE FUNCTION shop.copy_note(of int) RETURNS int LANGUAGE sql AS
+        $$ INSERT INTO shop.notes (text) VALUES ((SELECT 'copy of ' || text FROM shop.notes WHERE id = of)) RETURNING id $$;
     CREATE TRIGGER count_up BEFORE UPDATE ON shop.notes FOR EACH ROW EXECUTE FUNCTION shop.count_up();";
 
 async fn shop(name: &str) -> World {
@@ -64,6 +69,20 @@ async fn a_write_with_a_key_happens_once() {
     assert_eq!(count(&world, "notes").await, 2);
     let other = post(&world, "/notes", &headers, &json!({"text": "other"})).await;
     assert_eq!((other.status, other.json()["code"].as_str()), (422, Some("idempotency_key_reused")));
+    // Nobody in particular, somewhere else: the key is another's.
+    let elsewhere = [headers[0], headers[1], ("x-test-address", "192.0.2.9")];
+    let answer = post(&world, "/notes", &elsewhere, &json!({"text": "elsewhere"})).await;
+    assert_eq!((answer.status, answer.header("idempotency-replayed")), (201, ""));
+    let answer = post(&world, "/notes", &elsewhere, &json!({"text": "elsewhere"})).await;
+    assert_eq!(answer.header("idempotency-replayed"), "true");
+    // Calls of functions that write, too.
+    let copied = [("idempotency-key", "k4")];
+    let first = post(&world, "/rpc/copy_note", &copied, &json!({"of": 1})).await;
+    let second = post(&world, "/rpc/copy_note", &copied, &json!({"of": 1})).await;
+    assert_eq!(
+        (first.status, &first.text, second.header("idempotency-replayed")),
+        (200, &second.text, "true")
+    );
     // What failed has not happened: the key is free.
     let headers = [("idempotency-key", "k2")];
     assert_eq!(post(&world, "/notes", &headers, &json!({"text": null})).await.status, 400);
@@ -107,6 +126,21 @@ async fn a_batch_refers_to_what_it_did_and_happens_whole_or_not_at_all() {
         json!({"operations": [{"method": "POST", "path": "/notes", "body": {"text": {"$ref": "/no/0"}}}]});
     let answer = post(&world, "/batch", &[], &dangling).await;
     assert!(answer.status == 400 && answer.text.contains("/no/0"), "{answer:?}");
+    let called = json!({"operations": [
+        {"id": "note", "method": "POST", "path": "/notes?select=id", "headers": shown, "body": {"text": "called"}},
+        {"id": "copy", "method": "POST", "path": "/rpc/copy_note", "body": {"of": {"$ref": "/note/0/id"}}},
+        {"method": "PATCH", "path": "/notes?id=eq.{/copy}&select=text", "headers": shown, "body": {"rank": 5}}
+    ]});
+    let answer = post(&world, "/batch", &[], &called).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["results"][2]["body"], json!([{"text": "copy of called"}]));
+    let failing = json!({"operations": [
+        {"method": "POST", "path": "/notes", "body": {"text": "alone"}},
+        {"method": "POST", "path": "/rpc/copy_note", "body": {"of": -1}}
+    ]});
+    let answer = post(&world, "/batch", &[], &failing).await;
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("23502")));
+    assert_eq!(world.rows("/notes?text=eq.alone").await, json!([]));
     let many: Vec<Value> = (0..101).map(|_| json!({"method": "DELETE", "path": "/notes?id=eq.0"})).collect();
     let answer = post(&world, "/batch", &[], &json!({"operations": many})).await;
     assert!(answer.status == 400 && answer.text.contains("batch_operations_max"), "{answer:?}");
@@ -134,6 +168,13 @@ async fn rows_of_a_bulk_insert_fail_one_by_one_when_asked() {
 async fn caps_are_named_when_they_are_exceeded() {
     let settings = RestSettings {
         body_bytes_max: 100,
+        rows_max: 2,
+        limits: Limits {
+            embedding_depth_max: 2,
+            filter_terms_max: 3,
+            list_length_max: 4,
+            ..Limits::STANDARD
+        },
         statement_timeout: std::time::Duration::from_millis(100),
         ..RestSettings::standard()
     };
@@ -147,13 +188,24 @@ async fn caps_are_named_when_they_are_exceeded() {
     assert!(answer.status == 413 && answer.text.contains("body_bytes_max"), "{answer:?}");
     let answer = world.get("/rpc/slow").await;
     assert_eq!(answer.json()["code"], "57014");
-    assert!(answer.text.contains("statement_timeout"), "{answer:?}");
-    let deep = (0..9).fold("id".to_owned(), |inner, _| format!("users({inner})"));
-    let answer = world.get(&format!("/users?select={deep}")).await;
-    assert!(answer.status == 400 && answer.text.contains("embedding_depth_max"), "{answer:?}");
-    let long: Vec<String> = (0..2001).map(|number| number.to_string()).collect();
-    let answer = world.get(&format!("/users?id=in.({})", long.join(","))).await;
-    assert!(answer.status == 400 && answer.text.contains("list_length_max"), "{answer:?}");
+    assert!(answer.text.contains("statement_timeout_ms"), "{answer:?}");
+    let at_cap_and_above = [
+        (
+            "embedding_depth_max",
+            "/users?select=id,users!boss_id(id,users!boss_id(id))",
+            "/users?select=id,users!boss_id(id,users!boss_id(id,users!boss_id(id)))",
+        ),
+        ("filter_terms_max", "/users?id=gt.0&id=gt.0&id=gt.0", "/users?id=gt.0&id=gt.0&id=gt.0&id=gt.0"),
+        ("list_length_max", "/users?id=in.(1,2,3,4)", "/users?id=in.(1,2,3,4,5)"),
+    ];
+    for (cap, at, above) in at_cap_and_above {
+        assert_eq!(world.get(at).await.status, 200, "{at}");
+        let answer = world.get(above).await;
+        assert!(answer.status == 400 && answer.text.contains(cap), "{answer:?}");
+    }
+    let cut = |answer: Answer| answer.header("affinity-truncated").to_owned();
+    assert_eq!(cut(world.get("/users?id=in.(1,2)").await), "");
+    assert_eq!(cut(world.get("/users?id=in.(1,2,3)").await), "rows_max=2");
 }
 
 #[tokio::test]
@@ -177,4 +229,25 @@ async fn a_transaction_that_loses_is_tried_again() {
         (answer.status, answer.header("retry-after"), answer.json()["code"].as_str()),
         (503, "1", Some("40P01"))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_do_not_wait_for_a_catalog_that_is_being_read() {
+    let world = shop("rest_while_reading").await;
+    let mut lock = world.pool.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE affinity.column_tags").execute(&mut *lock).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE shop.fresh (id int PRIMARY KEY)").execute(&world.pool).await.unwrap();
+    let waiting =
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'affinity.column_tags'::regclass";
+    let reader_waits = async {
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&world.pool).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), reader_waits).await.unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(20), world.get("/notes")).await.unwrap();
+    assert_eq!((answer.status, world.get("/fresh").await.status), (200, 404));
+    lock.rollback().await.unwrap();
+    let shown = async { while world.get("/fresh").await.status != 200 {} };
+    tokio::time::timeout(Duration::from_secs(20), shown).await.unwrap();
 }

@@ -367,6 +367,18 @@ async fn a_cut_is_told_and_can_be_continued() {
 }
 
 #[tokio::test]
+async fn a_plan_shows_the_search_path_as_postgrest_sets_it() {
+    let platform = PlatformSettings {
+        extra_search_path: vec!["shop".into(), "public".into()],
+        ..open_platform(&["shop"])
+    };
+    let world = World::new("rest_path", SHOP, platform, RestSettings::standard()).await;
+    let accept = [("accept", "application/vnd.pgrst.plan+json; options=settings")];
+    let plan = world.send("GET", "/clients", &accept, "").await.json();
+    assert_eq!(plan[0]["Settings"]["search_path"], r#""shop", "shop", "public""#);
+}
+
+#[tokio::test]
 async fn what_is_off_is_refused() {
     let platform =
         PlatformSettings { aggregates_enabled: false, plan_enabled: false, ..open_platform(&["shop"]) };

@@ -116,8 +116,13 @@ async fn reads_parse_back_with_every_value_bound() {
     let catalog = nasty().await;
     let platform = &catalog.platforms["v1"];
     let unreadable = HashSet::new();
-    let planner =
-        Planner { catalog: &catalog, platform, schema: &platform.schemas[0], unreadable: &unreadable };
+    let planner = Planner {
+        catalog: &catalog,
+        platform,
+        schema: &platform.schemas[0],
+        rows_max: 1000,
+        unreadable: &unreadable,
+    };
     let parent = planner.find_table("par;ent").unwrap();
     let selects = [
         r#"*,c:"ch\"ild"(*)"#,
@@ -163,8 +168,13 @@ async fn writes_parse_back_with_every_value_bound() {
     let catalog = nasty().await;
     let platform = &catalog.platforms["v1"];
     let unreadable = HashSet::new();
-    let planner =
-        Planner { catalog: &catalog, platform, schema: &platform.schemas[0], unreadable: &unreadable };
+    let planner = Planner {
+        catalog: &catalog,
+        platform,
+        schema: &platform.schemas[0],
+        rows_max: 1000,
+        unreadable: &unreadable,
+    };
     let parent = planner.find_table("par;ent").unwrap();
     let relation = catalog.relation(parent);
     let mut runner = TestRunner::new(Config { cases: 100, failure_persistence: None, ..Config::default() });

@@ -1,15 +1,29 @@
 //! A database of one's own, served over HTTP as the REST layer serves it.
 
+use affinity_server::auth::Visit;
 use affinity_server::catalog::{CatalogHandle, CatalogSettings, PlatformSettings};
 use affinity_server::problem::explain_errors;
-use affinity_server::resource::{Rest, RestSettings, routes};
-use axum::middleware;
+use affinity_server::resource::{Rest, RestSettings, err_as_postgrest, routes};
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::cluster;
+
+/// A request comes from where its header `x-test-address` says, if it has one.
+async fn come_from(mut request: Request, next: Next) -> Response {
+    let address =
+        request.headers().get("x-test-address").map(|address| address.to_str().unwrap().parse().unwrap());
+    if address.is_some() {
+        let visit = Visit::new(address, request.headers());
+        request.extensions_mut().insert(visit);
+    }
+    next.run(request).await
+}
 
 /// Platform `v1` over the schema `shop`, which anybody may read and write.
 pub(crate) struct World {
@@ -69,8 +83,11 @@ impl World {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&pool).await.unwrap();
         let served = CatalogSettings { platforms };
         let catalog = CatalogHandle::start(pool.clone(), served).await.unwrap();
-        let router =
-            routes(Rest::new(pool.clone(), catalog, settings)).layer(middleware::from_fn(explain_errors));
+        let rest = Rest::new(pool.clone(), catalog, settings);
+        let router = routes(rest.clone())
+            .layer(middleware::from_fn_with_state(rest, err_as_postgrest))
+            .layer(middleware::from_fn(come_from))
+            .layer(middleware::from_fn(explain_errors));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}/rest/v1", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });

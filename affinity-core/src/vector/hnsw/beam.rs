@@ -78,6 +78,14 @@ impl Beam {
         self.cursor = self.cursor.min(position);
     }
 
+    /// The node that [`Self::expand_next`] returns next, unless a nearer one comes before.
+    // hot
+    #[inline]
+    pub(super) fn next(&self) -> Option<u32> {
+        let open = |entry: &&Entry| entry.place & EXPANDED == 0;
+        self.entries.get(self.cursor..)?.iter().find(open).map(|entry| entry.node())
+    }
+
     /// The nearest node from which the walk has not gone on yet; it counts as expanded from now on.
     // hot
     #[inline]

@@ -9,7 +9,7 @@ use super::measure::{ExactRows, Measure};
 use super::remove::remove;
 use super::walk::{SearchScratch, Walk};
 use crate::seeded::Seeded;
-use crate::vector::page::{PAGE_SLOTS, VectorPage};
+use crate::vector::page::PAGE_SLOTS;
 use crate::vector::scan::ScanCancelled;
 
 /// Names the stream of levels.
@@ -55,7 +55,7 @@ pub(in crate::vector) struct Reindex<'a> {
 impl Hnsw {
     /// An index of nothing.
     pub(in crate::vector) fn empty(params: HnswParams) -> Self {
-        let links = LinkTable { links_max: params.links_max, pages: Vec::new() };
+        let links = LinkTable::new(params.links_max, Vec::new());
         Self { params, links, entry: None, count: 0 }
     }
 
@@ -69,7 +69,7 @@ impl Hnsw {
         key_hash: &dyn Fn(usize) -> u64,
     ) -> Self {
         let pages = pages.into_iter().map(|page| page.map(Arc::new)).collect();
-        let links = LinkTable { links_max: params.links_max, pages };
+        let links = LinkTable::new(params.links_max, pages);
         let counts = links.pages.iter().flatten().map(|page| page.present().count_ones() as usize);
         Self { entry: links.highest(&[], key_hash), count: counts.sum(), params, links }
     }
@@ -90,7 +90,7 @@ impl Hnsw {
     ///
     /// The same for any number of threads. Recall is that of an index built anew; the links are others.
     pub(in crate::vector) fn changed(&self, change: &Reindex<'_>) -> Option<Self> {
-        if change.after.pages.len() * PAGE_SLOTS >= EXPANDED as usize {
+        if change.after.rows.page_count() * PAGE_SLOTS >= EXPANDED as usize {
             return None;
         }
         let nodes = change.changed.iter().filter_map(|node| u32::try_from(*node).ok());
@@ -101,8 +101,7 @@ impl Hnsw {
             arriving.extend(is_there.then_some(node));
         }
         if self.count > 0 && (gone.len() + arriving.len()) * CHANGES_PER_REBUILD > self.count {
-            let all = nodes_of(change.after.pages);
-            let changed: Vec<usize> = all.map(|node| node as usize).collect();
+            let changed: Vec<usize> = change.after.rows.nodes().map(|node| node as usize).collect();
             return Self::empty(self.params).changed(&Reindex { changed: &changed, ..*change });
         }
         let mut next = self.clone();
@@ -113,10 +112,14 @@ impl Hnsw {
         }
         next.count -= gone.len();
         insert(&mut next, &change.after, arriving, change.key_hash);
+        if self.count == 0 {
+            next.links.pack();
+        }
+        next.links.settle();
         Some(next)
     }
 
-    /// Fills the scratch with the `width` nearest nodes of a query.
+    /// Fills the scratch with the `width` nearest nodes of a query, of those that `admits` lets through where there is one.
     ///
     /// # Errors
     /// [`ScanCancelled`] when `cancelled` returned true.
@@ -127,6 +130,7 @@ impl Hnsw {
         width: usize,
         by_key: &dyn Fn(usize, usize) -> std::cmp::Ordering,
         cancelled: &dyn Fn() -> bool,
+        admits: Option<&mut dyn FnMut(u32) -> bool>,
         scratch: &mut SearchScratch,
     ) -> Result<(), ScanCancelled> {
         scratch.beam.start(width);
@@ -135,8 +139,11 @@ impl Hnsw {
         let ties = |left: u32, right: u32| by_key(left as usize, right as usize);
         let walk = Walk { links: &self.links, measure, ties: &ties, cancelled };
         let nearest = walk.descend(entry, top, 1, scratch);
-        scratch.beam.offer(nearest, &ties);
-        walk.spread(0, scratch)
+        let admits = admits.map(|admits| (nearest.node(), admits));
+        if admits.is_none() {
+            scratch.beam.offer(nearest, &ties);
+        }
+        walk.spread(0, admits, scratch)
     }
 
     /// Pages with room for the nodes that are there now, those that changed without links.
@@ -147,8 +154,7 @@ impl Hnsw {
         while let Some(first) = changed.peek() {
             let page_idx = **first / PAGE_SLOTS;
             while changed.next_if(|node| **node / PAGE_SLOTS == page_idx).is_some() {}
-            let present =
-                change.after.pages.get(page_idx).and_then(Option::as_ref).map_or(0, |page| page.present());
+            let present = change.after.rows.present(page_idx);
             let of_page = gone.iter().map(|node| *node as usize).filter(|node| node / PAGE_SLOTS == page_idx);
             let emptied = of_page.fold(0, |bits, node| bits | 1 << (node % PAGE_SLOTS));
             self.links.reshape(page_idx, present, emptied, &level);
@@ -157,16 +163,6 @@ impl Hnsw {
             self.links.pages.pop();
         }
     }
-}
-
-/// All nodes with a vector, in rising order.
-pub(in crate::vector) fn nodes_of(pages: &[Option<Arc<VectorPage>>]) -> impl Iterator<Item = u32> + '_ {
-    let of_page = |(page_idx, page): (usize, &Option<Arc<VectorPage>>)| {
-        let present = page.as_ref().map_or(0, |page| page.present());
-        let slots = (0..PAGE_SLOTS).filter(move |slot| present >> slot & 1 == 1);
-        slots.filter_map(move |slot| u32::try_from(page_idx * PAGE_SLOTS + slot).ok())
-    };
-    pages.iter().enumerate().flat_map(of_page)
 }
 
 /// The highest level of a node: at least `l` with probability `links_max^-l`, as in the paper, without a logarithm.

@@ -111,7 +111,7 @@ fn neighbors<T: Fn(u32, u32) -> Ordering>(
     scratch.beam.offer(nearest, ties);
     for level in (0..=shared).rev() {
         scratch.beam.restart();
-        if walk.spread(level, scratch).is_err() {
+        if walk.spread(level, None, scratch).is_err() {
             break; // never: nobody cancels a build
         }
         let others = scratch.beam.entries().iter().copied().filter(|entry| entry.node() != node);

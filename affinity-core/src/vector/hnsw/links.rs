@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::storage::Slab;
 use crate::vector::page::PAGE_SLOTS;
+use crate::vector::row_table::RowTable;
 
 /// Levels above 0 at most: with sixteen links, one node in 2^32 reaches the eighth.
 pub const LEVEL_MAX: u8 = 12;
@@ -71,9 +72,23 @@ impl LinkPage {
 pub(super) struct LinkTable {
     pub(super) links_max: usize,
     pub(super) pages: Vec<Option<Arc<LinkPage>>>,
+    /// The lists of level 0 of `pages`; `None` while they change.
+    base: Option<RowTable<u32>>,
 }
 
 impl LinkTable {
+    pub(super) fn new(links_max: usize, pages: Vec<Option<Arc<LinkPage>>>) -> Self {
+        let mut table = Self { links_max, pages, base: None };
+        table.settle();
+        table
+    }
+
+    /// To be called when all changes are made: until then lists are found more slowly.
+    pub(super) fn settle(&mut self) {
+        let pages = self.pages.iter().map(|page| page.as_deref().map(|page| (page.present, &page.base)));
+        self.base = Some(RowTable::new(2 * self.links_max, pages));
+    }
+
     /// The links that a list of `level` has room for.
     pub(super) fn room(&self, level: u8) -> usize {
         if level == 0 { 2 * self.links_max } else { self.links_max }
@@ -83,6 +98,9 @@ impl LinkTable {
     // hot
     #[inline]
     pub(super) fn list(&self, node: u32, level: u8) -> &[u32] {
+        if let (0, Some(base)) = (level, &self.base) {
+            return base.row(node).unwrap_or(&[]);
+        }
         let (page, slot) = (node as usize / PAGE_SLOTS, node as usize % PAGE_SLOTS);
         let Some(Some(page)) = self.pages.get(page) else { return &[] };
         let Some(rank) = page.rank(slot) else { return &[] };
@@ -110,6 +128,7 @@ impl LinkTable {
 
     /// Replaces the list of a node, which is on that level; links without room are left out.
     pub(super) fn set(&mut self, node: u32, level: u8, links: &[u32]) {
+        self.base = None;
         let (links_max, room) = (self.links_max, self.room(level));
         let (page, slot) = (node as usize / PAGE_SLOTS, node as usize % PAGE_SLOTS);
         let Some(Some(page)) = self.pages.get_mut(page) else { return };
@@ -134,6 +153,7 @@ impl LinkTable {
         emptied: u64,
         level: &dyn Fn(usize) -> u8,
     ) {
+        self.base = None;
         if page_idx >= self.pages.len() {
             self.pages.resize(page_idx + 1, None);
         }
@@ -166,6 +186,15 @@ impl LinkTable {
             base: base.into(),
             upper: upper.into(),
         }));
+    }
+
+    /// Moves all links into memory of huge pages.
+    pub(super) fn pack(&mut self) {
+        let pages = self.pages.iter_mut().flatten().map(Arc::make_mut);
+        let (mut base, mut upper): (Vec<_>, Vec<_>) =
+            pages.map(|page| (&mut page.base, &mut page.upper)).unzip();
+        Slab::pack(&mut base);
+        Slab::pack(&mut upper);
     }
 
     /// The node on the highest level, the one with the smallest hash among several. O(nodes).

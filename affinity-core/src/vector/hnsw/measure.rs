@@ -1,11 +1,9 @@
 //! How near a query is to nodes, many at a time.
 
-use std::sync::Arc;
-
-use crate::vector::codes::CodeTable;
+use crate::vector::codes::split_scale;
 use crate::vector::kernels::{ByteQuery, Kernel};
 use crate::vector::metric::Metric;
-use crate::vector::page::{PAGE_SLOTS, VectorPage};
+use crate::vector::row_table::RowTable;
 
 /// The most rows compared in one go: as many as a list of level 0 has at most.
 pub(super) const ROWS_MAX: usize = 64;
@@ -17,11 +15,16 @@ pub(in crate::vector) trait Measure: Sync {
     where
         Self: 'a;
 
+    fn kernel(&self) -> Kernel;
+
     /// Stands for no row.
     fn blank(&self) -> Self::Row<'_>;
 
     /// The row of a node; `None` when it has none.
     fn row(&self, node: u32) -> Option<Self::Row<'_>>;
+
+    /// Has the start of a row that will be compared soon fetched from memory.
+    fn fetch(&self, row: Self::Row<'_>);
 
     /// The closeness of each row, larger is nearer: at most [`ROWS_MAX`] rows.
     fn closeness(&self, rows: &[Self::Row<'_>], out: &mut [f32; ROWS_MAX]);
@@ -30,7 +33,7 @@ pub(in crate::vector) trait Measure: Sync {
 /// Vectors as they are.
 #[derive(Clone, Copy)]
 pub(in crate::vector) struct ExactRows<'a> {
-    pub(in crate::vector) pages: &'a [Option<Arc<VectorPage>>],
+    pub(in crate::vector) rows: &'a RowTable<f32>,
     pub(in crate::vector) kernel: Kernel,
     pub(in crate::vector) metric: Metric,
     pub(in crate::vector) query: &'a [f32],
@@ -39,7 +42,7 @@ pub(in crate::vector) struct ExactRows<'a> {
 impl<'a> ExactRows<'a> {
     /// The same vectors, compared with that of `node`; `None` when it has none.
     pub(super) fn measured_from(self, node: u32) -> Option<Self> {
-        Some(Self { query: row(self.pages, node)?, ..self })
+        Some(Self { query: self.rows.row(node)?, ..self })
     }
 
     /// How near two rows are to each other.
@@ -53,14 +56,8 @@ impl<'a> ExactRows<'a> {
     }
 
     pub(super) fn stored(&self, node: u32) -> Option<&'a [f32]> {
-        row(self.pages, node)
+        self.rows.row(node)
     }
-}
-
-#[inline]
-fn row(pages: &[Option<Arc<VectorPage>>], node: u32) -> Option<&[f32]> {
-    let (page, slot) = (node as usize / PAGE_SLOTS, node as usize % PAGE_SLOTS);
-    pages.get(page)?.as_ref()?.row(slot)
 }
 
 impl Measure for ExactRows<'_> {
@@ -69,13 +66,22 @@ impl Measure for ExactRows<'_> {
     where
         Self: 'r;
 
+    fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
     fn blank(&self) -> &[f32] {
         &[]
     }
 
     #[inline]
     fn row(&self, node: u32) -> Option<&[f32]> {
-        row(self.pages, node)
+        self.rows.row(node)
+    }
+
+    #[inline]
+    fn fetch(&self, row: &[f32]) {
+        self.kernel.fetch(&row[..row.len().min(64)]);
     }
 
     // hot
@@ -93,49 +99,55 @@ impl Measure for ExactRows<'_> {
 
 /// Vectors as bytes.
 pub(in crate::vector) struct ByteRows<'a> {
-    pub(in crate::vector) table: &'a CodeTable,
+    pub(in crate::vector) table: &'a RowTable<u8>,
     pub(in crate::vector) kernel: Kernel,
     pub(in crate::vector) query: &'a ByteQuery,
     pub(in crate::vector) scale: f32,
-    pub(in crate::vector) dimension: usize,
 }
 
 impl Measure for ByteRows<'_> {
     type Row<'r>
-        = (&'r [u8], f32)
+        = &'r [u8]
     where
         Self: 'r;
 
-    fn blank(&self) -> (&[u8], f32) {
-        (&[], 0.0)
+    fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    fn blank(&self) -> &[u8] {
+        &[]
     }
 
     #[inline]
-    fn row(&self, node: u32) -> Option<(&[u8], f32)> {
-        let (page, slot) = self.table.page(node)?;
-        page.bytes(slot, self.dimension)
+    fn row(&self, node: u32) -> Option<&[u8]> {
+        self.table.row(node)
+    }
+
+    #[inline]
+    fn fetch(&self, row: &[u8]) {
+        self.kernel.fetch(row);
     }
 
     // hot
     #[inline]
     #[expect(clippy::cast_precision_loss, reason = "codes are an estimate")]
-    fn closeness(&self, rows: &[(&[u8], f32)], out: &mut [f32; ROWS_MAX]) {
+    fn closeness(&self, rows: &[&[u8]], out: &mut [f32; ROWS_MAX]) {
         let mut bytes: [&[u8]; ROWS_MAX] = [&[]; ROWS_MAX];
         let mut products = [0; ROWS_MAX];
-        bytes.iter_mut().zip(rows).for_each(|(bytes, row)| *bytes = row.0);
+        bytes.iter_mut().zip(rows).for_each(|(bytes, row)| *bytes = split_scale(row).0);
         self.kernel.dot_bytes_each(self.query, &bytes[..rows.len()], &mut products);
-        for ((out, product), (_, scale)) in out.iter_mut().zip(products).zip(rows) {
-            *out = product as f32 * scale * self.scale;
+        for ((out, product), row) in out.iter_mut().zip(products).zip(rows) {
+            *out = product as f32 * split_scale(row).1 * self.scale;
         }
     }
 }
 
 /// Vectors as bits.
 pub(in crate::vector) struct BitRows<'a> {
-    pub(in crate::vector) table: &'a CodeTable,
+    pub(in crate::vector) table: &'a RowTable<u64>,
     pub(in crate::vector) kernel: Kernel,
     pub(in crate::vector) query: &'a [u64],
-    pub(in crate::vector) dimension: usize,
 }
 
 impl Measure for BitRows<'_> {
@@ -144,14 +156,22 @@ impl Measure for BitRows<'_> {
     where
         Self: 'r;
 
+    fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
     fn blank(&self) -> &[u64] {
         &[]
     }
 
     #[inline]
     fn row(&self, node: u32) -> Option<&[u64]> {
-        let (page, slot) = self.table.page(node)?;
-        page.words(slot, self.dimension)
+        self.table.row(node)
+    }
+
+    #[inline]
+    fn fetch(&self, row: &[u64]) {
+        self.kernel.fetch(row);
     }
 
     // hot

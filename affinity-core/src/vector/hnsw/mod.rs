@@ -17,8 +17,8 @@ mod index;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::index::Reindex;
 pub use self::index::{Hnsw, HnswParams};
-pub(super) use self::index::{Reindex, nodes_of};
 pub use self::links::{LEVEL_MAX, LinkPage};
 pub(super) use self::measure::{BitRows, ByteRows, ExactRows, Measure};
 pub use self::walk::SearchScratch;

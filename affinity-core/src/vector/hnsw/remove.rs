@@ -39,7 +39,7 @@ pub(super) fn remove(
                 scratch.beam.start(index.params.build_beam_width);
                 let nearest = walk.descend(entry, top, 1, scratch);
                 scratch.beam.offer(nearest, &ties);
-                if walk.spread(0, scratch).is_ok() {
+                if walk.spread(0, None, scratch).is_ok() {
                     around.extend(scratch.entries().iter().map(|entry| entry.node()));
                 }
             }

@@ -21,6 +21,13 @@ impl Visited {
         }
     }
 
+    /// Whether `node` has been seen.
+    // hot
+    #[inline]
+    pub(super) fn has(&self, node: u32) -> bool {
+        self.words.get(node as usize / 64).is_some_and(|word| word >> (node % 64) & 1 == 1)
+    }
+
     /// Whether `node` is seen for the first time. A node that there is no room for never is.
     // hot
     #[inline]

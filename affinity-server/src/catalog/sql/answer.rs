@@ -5,13 +5,14 @@ use crate::resource::request::{CountKind, Format};
 
 /// What a function asks us to answer; evaluated last.
 const RESPONSE: &str = "nullif(current_setting('response.headers', true), '') AS response_headers, \
-                        nullif(current_setting('response.status', true), '') AS response_status";
+                        nullif(current_setting('response.status', true), '') AS response_status, \
+                        nullif(current_setting('affinity.truncated', true), '') AS truncated";
 
 /// One statement that finds rows and puts the whole answer together.
 ///
 /// Its row: `total` (`bigint`, NULL unless counted), `fetched` (`bigint`: rows found, one more than `rows_max` when there
-/// are more), `body` (`text`), `last_keys` (`text[]`: the cursor keys of the last row given), and what a function
-/// left in `response.headers` and `response.status`.
+/// are more), `body` (`text`), `last_keys` (`text[]`: the cursor keys of the last row given), what a function left in
+/// `response.headers` and `response.status`, and `truncated` (`text`: which embedded rows were cut).
 #[derive(Clone, Debug)]
 pub struct AnswerStatement {
     /// The rows.
@@ -140,6 +141,12 @@ impl AnswerStatement {
                      coalesce(json_agg(ST_AsGeoJSON(r)::json), '[]'))::text",
                 );
                 self.shown(sql);
+            }
+            // Bytes travel in the text as base64, until the answer is sent.
+            Format::Raw("application/octet-stream") => {
+                sql.push(
+                    "(SELECT translate(encode(string_agg(c0, ''::bytea), 'base64'), E'\\n', '') FROM source)",
+                );
             }
             Format::Raw(_) => {
                 sql.push("(SELECT string_agg(c0::text, '') FROM source)");

@@ -19,7 +19,7 @@ pub use self::error::CatalogError;
 pub use self::load::{CopyStatement, LoadScript};
 pub use self::predicate::array_literal;
 pub use self::projection::{ProjectionRows, ProjectionStatements};
-pub use self::statement::{Statement, ValueCheck, search_path};
+pub use self::statement::{Statement, ValueCheck, search_path, set_locally};
 pub use self::tree::{
     Base, Cast, Embed, Join, KeyAfter, Label, Order, OrderValue, Output, OutputValue, Predicate, Rows,
     Source, Summary, Value,

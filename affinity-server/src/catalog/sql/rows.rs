@@ -196,29 +196,34 @@ impl Statement {
         self.push(if embed.is_inner { " INNER JOIN LATERAL (" } else { " LEFT JOIN LATERAL (" });
         let around = |naming, keys| Around { parent: Some((scope, &embed.join)), keys, naming };
         let spread = Naming::Places('s');
+        let rows = embed.sought();
         match (embed.is_spread, embed.is_to_one) {
             (true, true) => {
                 self.push("SELECT *, true AS v FROM (");
-                self.rows(&embed.rows, "", around(spread, &embed.keys));
+                self.rows(&rows, "", around(spread, &embed.keys));
                 self.push(") AS r");
             }
             (true, false) => {
                 self.push("SELECT CASE WHEN count(*) > 0 THEN true END AS v");
-                for place in 0..embed.rows.outputs.len() {
-                    self.push(", json_agg(r.s").number(place_number(place)).push(") AS s");
-                    self.number(place_number(place));
+                for place in 0..rows.outputs.len() {
+                    self.push(", ").collected(embed, &format!("r.s{place}"));
+                    self.push(" AS s").number(place_number(place));
                 }
                 self.push(" FROM (");
-                self.rows(&embed.rows, "", around(spread, &[]));
+                self.rows(&rows, "", around(spread, &[]));
                 self.push(") AS r");
             }
             (false, true) if !embed.keys.is_empty() => {
-                self.rows_wrapped(&embed.rows, "", around(Naming::Labels, &embed.keys), true);
+                self.rows_wrapped(&rows, "", around(Naming::Labels, &embed.keys), true);
             }
             (false, is_to_one) => {
-                let all = if is_to_one { "row_to_json" } else { "json_agg" };
-                self.push("SELECT ").push(all).push("(r) AS v FROM (");
-                self.rows(&embed.rows, "", around(Naming::Labels, &[]));
+                self.push("SELECT ");
+                match is_to_one {
+                    true => self.push("row_to_json(r)"),
+                    false => self.collected(embed, "r"),
+                };
+                self.push(" AS v FROM (");
+                self.rows(&rows, "", around(Naming::Labels, &[]));
                 self.push(") AS r");
             }
         }
@@ -231,6 +236,20 @@ impl Statement {
             true => self.at('e', alias).push(".v IS NOT NULL"),
             false => self.push("true"),
         };
+    }
+
+    /// One JSON array of `item`, which is ours, of all the rows of an embed. Where there are more than are given it
+    /// keeps the first, and leaves word of it for the end of the statement.
+    fn collected(&mut self, embed: &Embed, item: &str) -> &mut Self {
+        let all = format!("json_agg({item})");
+        if !embed.may_be_cut() {
+            return self.push(&all);
+        }
+        let max = i64::try_from(embed.rows_max).unwrap_or(i64::MAX);
+        self.push("CASE WHEN count(*) <= ").number(max).push(" THEN ").push(&all);
+        self.push(" WHEN set_config('affinity.truncated', ").bind(embed.cut(), "text").push(", true) <> ''");
+        self.push(" THEN array_to_json((ARRAY(SELECT json_array_elements(").push(&all).push(")))[1:");
+        self.number(max).push("]) END")
     }
 
     fn conditions(&mut self, rows: &Rows, scope: Scope<'_>, parent: Option<(Scope<'_>, &Join)>) {

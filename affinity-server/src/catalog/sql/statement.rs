@@ -149,10 +149,23 @@ impl Statement {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::catalog) struct Alias(u32);
 
+/// Gives settings their values for the rest of the transaction, one after the other.
+#[must_use]
+pub fn set_locally(settings: &[(&str, String)]) -> Statement {
+    let mut sql = Statement::default();
+    sql.push("SELECT ");
+    sql.separated(", ", settings, |sql, (name, value)| {
+        sql.push("set_config(").bind((*name).to_owned(), "text");
+        sql.push(", ").bind(value.clone(), "text").push(", true)");
+    });
+    sql
+}
+
 /// Where functions and types without a schema are looked for in a request to `schema`, as `search_path` wants it.
 #[must_use]
 pub fn search_path(platform: &ServedPlatform, schema: &Identifier) -> String {
-    let extra = platform.settings.extra_search_path.iter().filter(|extra| *extra != schema.name());
+    // Plans show it, and are compared with PostgREST's: a schema that is in both stands there twice.
+    let extra = platform.settings.extra_search_path.iter();
     let quoted = extra.map(|extra| Identifier::known(extra).quoted());
     std::iter::once(schema.quoted()).chain(quoted).collect::<Vec<_>>().join(", ")
 }

@@ -231,6 +231,8 @@ pub struct Embed {
     pub is_inner: bool,
     /// Whether one at most.
     pub is_to_one: bool,
+    /// At most these many of each row's, where the request does not ask for fewer.
+    pub rows_max: u64,
     /// Whether their columns go into the row.
     pub is_spread: bool,
     /// Values of theirs that the row is ordered by; only of those to one.
@@ -417,6 +419,32 @@ impl Rows {
                 .order
                 .iter()
                 .any(|order| matches!(order.by, OrderValue::Related { embed, .. } if embed == place))
+    }
+}
+
+impl Embed {
+    /// Whether there may be more than are given without the request's asking for it.
+    pub(in crate::catalog) fn may_be_cut(&self) -> bool {
+        !self.is_to_one && self.rows.limit.is_none_or(|limit| limit > self.rows_max)
+    }
+
+    /// The rows to find: one more than are given tells that there are more.
+    pub(in crate::catalog) fn sought(&self) -> Rows {
+        let mut rows = self.rows.clone();
+        if self.may_be_cut() {
+            rows.limit = Some(self.rows_max.saturating_add(1).min(i64::MAX.unsigned_abs()));
+        }
+        rows
+    }
+
+    /// What the answer says when they were cut.
+    pub(in crate::catalog) fn cut(&self) -> String {
+        let name = match &self.rows.source {
+            Source::Relation { name, .. } | Source::OfRow { name, .. } => name.name(),
+            Source::Given { .. } => "",
+        };
+        let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        format!("rows_max={}; embedded={name}", self.rows_max)
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Planner<'a> {
     pub platform: &'a ServedPlatform,
     /// Its schema that is asked.
     pub schema: &'a Identifier,
+    /// Embedded rows of one row at most.
+    pub rows_max: u64,
     /// Columns that the caller's role may not read, which `*` leaves out.
     pub unreadable: &'a HashSet<(RelationId, ColumnId)>,
 }

@@ -107,6 +107,7 @@ impl<'a> Planner<'a> {
             join: self.join(link),
             is_inner: embedding.join == Some(EmbedJoin::Inner),
             is_to_one: link.is_to_one,
+            rows_max: self.rows_max,
             is_spread,
             keys: Vec::new(),
         });

@@ -30,3 +30,4 @@ pub use self::limits::Limits;
 pub use self::media::BodyForm;
 pub use self::profile::profile;
 pub(super) use self::query::PARAMETERS;
+pub use self::query::forgiving;

@@ -15,11 +15,11 @@ enum Rest<'f> {
     Arguments(&'f dyn Fn(&str) -> bool),
 }
 
-/// What the last word of a key says.
 /// The parameters that mean the same for every table; all others are filters.
 pub(in crate::resource) const PARAMETERS: [&str; 9] =
     ["select", "order", "limit", "offset", "and", "or", "columns", "on_conflict", "after"];
 
+/// What the last word of a key says.
 #[derive(Clone, Copy, PartialEq)]
 enum Role {
     Select,
@@ -51,6 +51,25 @@ impl Role {
             _ => Self::Filter,
         }
     }
+}
+
+/// The parameters of a query string as PostgREST hears them: of those that say one thing the first counts, of `limit`
+/// and `offset` the last; a number that is none, and a name without `=`, say nothing.
+#[must_use]
+pub fn forgiving(query: &str) -> Vec<(String, String)> {
+    let said = query.split('&').filter(|part| part.contains('=')).collect::<Vec<_>>().join("&");
+    let mut heard: Vec<(String, String)> = Vec::new();
+    for (key, value) in form_urlencoded::parse(said.as_bytes()).into_owned() {
+        let role = Role::of(&key, &value);
+        let earlier = heard.iter_mut().find(|(known, _)| *known == key);
+        match (role, earlier) {
+            (Role::Limit | Role::Offset, _) if value.parse::<i64>().is_err() => {}
+            (Role::Limit | Role::Offset, Some((_, earlier))) => *earlier = value,
+            (Role::Filter | Role::Logic, _) | (_, None) => heard.push((key, value)),
+            (_, Some(_)) => {}
+        }
+    }
+    heard
 }
 
 impl Query {

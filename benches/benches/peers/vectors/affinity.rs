@@ -1,6 +1,6 @@
 //! Affinity's own index.
 
-use affinity_core::vector::{Codes, HnswParams, SearchScratch, Space};
+use affinity_core::vector::{Codes, HnswParams, SearchScratch, Space, SpaceParams};
 
 use super::contender::{Ask, BUILD_BEAM, Contender, LINKS_MAX, Ran, is_allowed, recall};
 use super::data::{Data, scan, words};
@@ -18,6 +18,16 @@ impl Affinity {
         let standard = HnswParams { links_max: LINKS_MAX, build_beam_width: BUILD_BEAM };
         assert_eq!(standard, HnswParams::STANDARD, "the peers are built with other parameters");
         Self { codes, space: None, scratch: SearchScratch::default() }
+    }
+
+    /// The same vectors and links, searched by codes.
+    pub(crate) fn coded(&self, codes: Codes) -> Self {
+        let space = self.space.as_ref().unwrap();
+        let params = SpaceParams { codes, ..space.params().clone() };
+        let pages = space.pages().iter().map(|page| page.as_deref().cloned()).collect();
+        let coded = Space::from_pages(params, space.kernel(), pages).unwrap();
+        let coded = coded.with_index(space.index().unwrap().clone());
+        Self { codes, space: Some(coded), scratch: SearchScratch::default() }
     }
 }
 

@@ -7,11 +7,11 @@ use affinity_core::vector::{
 };
 
 /// Clusters of a data set.
-const CLUSTERS: u64 = 100;
+const CLUSTERS: u64 = 20;
 /// Dimensions in which the points of a cluster differ much; in all others they differ a little.
 const LATENT: usize = 64;
 /// How far points lie from the center of their cluster; centers lie 1 from each other in each latent dimension.
-const SPREAD: f32 = 0.8;
+const SPREAD: f32 = 1.5;
 /// The largest number of neighbors that anything asks for.
 pub(crate) const NEIGHBORS_MAX: usize = 50;
 

@@ -22,7 +22,8 @@ const FILTERED_RECALL: f64 = 0.95;
 pub(crate) fn measure(setting: &Setting, table: &mut Table) {
     let sizes: &[(usize, usize, usize)] =
         if setting.is_small { &[(4_000, 64, 100)] } else { &[(200_000, 384, 300), (100_000, 1_536, 300)] };
-    for (count, dimension, query_count) in sizes {
+    let is_wanted = |dimension: usize| setting.dimension.is_none_or(|wanted| wanted == dimension);
+    for (count, dimension, query_count) in sizes.iter().filter(|(_, dimension, _)| is_wanted(*dimension)) {
         let (count, query_count) = (setting.count.unwrap_or(*count), *query_count);
         measure_size(setting, &Data::new(&setting.target, count, *dimension, query_count), table);
         table.write(&setting.target);
@@ -31,12 +32,9 @@ pub(crate) fn measure(setting: &Setting, table: &mut Table) {
 
 fn measure_size(setting: &Setting, data: &Data, table: &mut Table) {
     exact(setting, data, table);
-    let (mut plain, mut bytes) = (Affinity::new(Codes::None), Affinity::new(Codes::U8));
-    let mut bits = Affinity::new(Codes::Binary);
+    let mut plain = Affinity::new(Codes::None);
     let build = plain.build(data).unwrap();
-    for coded in [&mut bytes, &mut bits] {
-        coded.build(data).unwrap();
-    }
+    let (mut bytes, mut bits) = (plain.coded(Codes::U8), plain.coded(Codes::Binary));
     let python = Script::start(&setting.target, "vectors.py").map(|script| Rc::new(RefCell::new(script)));
     let library = |library| PythonPeer { library, script: python.clone() };
     let mut peers: Vec<Box<dyn Contender>> = vec![
@@ -46,7 +44,7 @@ fn measure_size(setting: &Setting, data: &Data, table: &mut Table) {
         Box::new(Usearch::default()),
         Box::new(HnswRs::default()),
     ];
-    for peer in &mut peers {
+    for peer in peers.iter_mut().filter(|peer| setting.wants_peer(&peer.name())) {
         let rows = Rows { setting, data, peer: peer.name() };
         match peer.build(data) {
             Err(reason) => rows.missing(table, &reason),
@@ -55,7 +53,10 @@ fn measure_size(setting: &Setting, data: &Data, table: &mut Table) {
                 rows.push(table, case, "seconds", Better::Less, (Some(build), Some(theirs)), 1.0 / 1.3);
                 rows.searches(table, &mut plain, peer.as_mut(), 1.0);
                 rows.searches(table, &mut bytes, peer.as_mut(), 1.5);
-                rows.searches(table, &mut bits, peer.as_mut(), 1.5);
+                // One bit says too little of fewer components.
+                if data.dimension >= 1_000 {
+                    rows.searches(table, &mut bits, peer.as_mut(), 1.5);
+                }
                 rows.memory(table, [&mut plain, &mut bytes, &mut bits], peer.as_mut());
                 if peer.name().contains("Rust") {
                     rows.filtered(table, &mut plain, peer.as_mut());
