@@ -77,15 +77,15 @@ impl fmt::Display for Key {
             Self::Text(text) => f.write_str(text),
             Self::Uuid(bytes) => {
                 // By hand: answers write many keys, and a formatted write for each byte is slow.
-                let mut text = String::with_capacity(36);
+                const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                let (mut text, mut at) = ([b'-'; 36], 0);
                 for (position, byte) in bytes.iter().enumerate() {
-                    if matches!(position, 4 | 6 | 8 | 10) {
-                        text.push('-');
-                    }
-                    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-                    text.extend([digit(byte >> 4), digit(byte & 15)]);
+                    at += usize::from(matches!(position, 4 | 6 | 8 | 10));
+                    text[at] = DIGITS[usize::from(byte >> 4)];
+                    text[at + 1] = DIGITS[usize::from(byte & 15)];
+                    at += 2;
                 }
-                f.write_str(&text)
+                f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
             }
         }
     }
