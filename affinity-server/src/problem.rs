@@ -350,17 +350,19 @@ pub fn panicked(_payload: Box<dyn std::any::Any + Send>) -> Response {
 /// Middleware, outermost: every error leaves as a problem document that names the path asked for.
 ///
 /// Problems get their `instance`; errors of other layers (405 of the router, 413 of a limit, 408 of a timeout)
-/// become problems and keep their headers. Pages keep their HTML.
+/// become problems and keep their headers. Pages keep their HTML, and reports of what is wrong, such as that of `/readyz`,
+/// their JSON.
 pub async fn explain_errors(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let response = next.run(request).await;
     let status = response.status();
     let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let is_page = content_type.starts_with(b"text/html");
-    if !(status.is_client_error() || status.is_server_error()) || is_page {
+    let known = response.extensions().get::<Problem>().cloned();
+    let says_it_itself = content_type.starts_with(b"text/html")
+        || known.is_none() && content_type.starts_with(b"application/json");
+    if !(status.is_client_error() || status.is_server_error()) || says_it_itself {
         return response;
     }
-    let known = response.extensions().get::<Problem>().cloned();
     let mut problem = known.unwrap_or_else(|| Problem::of_status(status));
     problem.0.instance.get_or_insert(path);
     problem.instead_of(&response)

@@ -7,7 +7,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::{get, post};
-use axum::{Router, middleware};
+use axum::{Json, Router, middleware};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -38,6 +38,10 @@ async fn page() -> (StatusCode, Html<&'static str>) {
     (StatusCode::NOT_FOUND, Html("a page for people"))
 }
 
+async fn report() -> (StatusCode, Json<Value>) {
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "ready": false, "lag_ms": 9_000 })))
+}
+
 async fn fail() {
     panic!("secret of the server")
 }
@@ -50,6 +54,7 @@ async fn start() -> String {
         .route("/path/{number}", get(path))
         .route("/busy", get(busy))
         .route("/page", get(page))
+        .route("/report", get(report))
         .route("/fail", get(fail))
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(64))
@@ -145,4 +150,12 @@ async fn problem_keeps_its_own_facts_and_retry_after() {
 async fn page_for_people_stays_a_page() {
     let (url, client) = (start().await, client());
     assert_eq!(answer(client.get(format!("{url}/page"))).await.2, "a page for people");
+}
+
+#[tokio::test]
+async fn report_of_what_is_wrong_stays_as_it_is() {
+    let (url, client) = (start().await, client());
+    let (status, _, body) = answer(client.get(format!("{url}/report"))).await;
+    assert_eq!(status, 503);
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), json!({ "ready": false, "lag_ms": 9_000 }));
 }
