@@ -451,3 +451,23 @@ fn sql_is_put_together_in_one_folder() {
     }
     check_none(findings);
 }
+
+/// A file that no module names is not compiled, and its tests pass forever.
+#[test]
+fn every_integration_test_file_is_compiled() {
+    let all = sources();
+    let roots: Vec<&Source> =
+        all.iter().filter(|source| source.path.ends_with("/tests/it/main.rs")).collect();
+    assert!(roots.len() >= 3, "{} roots of integration tests", roots.len());
+    let mut findings = Vec::new();
+    for root in roots {
+        let folder = root.path.trim_end_matches("main.rs");
+        for source in all.iter().filter(|source| source.is_in(folder) && source.path != root.path) {
+            let module = source.path[folder.len()..].split(['/', '.']).next().unwrap_or_default();
+            if !root.text.lines().any(|line| line.trim() == format!("mod {module};")) {
+                findings.push(source.at(1, "no module of main.rs"));
+            }
+        }
+    }
+    check_none(findings);
+}

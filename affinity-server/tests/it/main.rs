@@ -28,6 +28,7 @@ mod catalog;
 mod openapi;
 mod change_feed;
 mod page;
+mod problems;
 #[cfg(feature = "local-embeddings")]
 mod sentence_model;
 mod assign;
