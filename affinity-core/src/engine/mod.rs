@@ -3,7 +3,9 @@
 mod error;
 mod query;
 mod version;
+mod ad_hoc;
 mod recommend;
+mod explain;
 mod reciprocal;
 mod features;
 mod shortfall;

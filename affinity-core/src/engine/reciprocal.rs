@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::error::{EngineError, QueryError};
+use super::explain::Explain;
 use super::query::{Query, TwoSidedQuery};
-use super::recommend::{Explain, Ranking, rank, read};
+use super::recommend::{Ranking, rank, read};
 use super::version::Engine;
 use crate::graph::{NodeId, Sight};
 use crate::matcher::{Matcher, TwoSided};

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::exact::{WEIGHT_UNITS, quantize_weight};
-use crate::graph::{Attributes, Key, NodeId, Sight, Step, Viewer, type_of};
+use crate::graph::{Attributes, Key, NodeId, Sight};
 use crate::matcher::Matcher;
-use crate::ranking::{Allowed, DiversityCost, diversify};
-use crate::scoring::{Answer, Contribution, Cut, Explanation, FeatureMatrix, Header, Match, sentence};
-use crate::signals::{Context, Expansion, Reading, Scratch, Source, cells_of};
+use crate::ranking::Allowed;
+use crate::scoring::{Answer, Cut, Explanation, FeatureMatrix, Header};
+use crate::signals::{Context, Expansion, Reading, Scratch, Source};
 
 use super::error::QueryError;
+use super::explain::{Explain, Run};
 use super::observer::{Observer, Unobserved};
-use super::query::{AdHocSource, EVIDENCE_MAX, EXCLUDED_MAX, FILTERS_MAX, LINKS_MAX, Query, QuerySource};
-use super::reciprocal::WayBack;
+use super::query::{EVIDENCE_MAX, EXCLUDED_MAX, FILTERS_MAX, Query, QuerySource};
 use super::version::Engine;
 
 impl Engine {
@@ -241,102 +241,6 @@ impl Engine {
         }
     }
 
-    fn ad_hoc(
-        &self,
-        described: &AdHocSource,
-        matcher: &Matcher,
-        viewer: &Viewer,
-    ) -> Result<Source, QueryError> {
-        at_most("links", described.links.len(), LINKS_MAX)?;
-        let schema = self.schema();
-        let kind = &schema.kinds()[matcher.from.index()];
-        for (name, value) in &described.attributes {
-            let Some((_, expected)) = kind.attributes.find(name) else {
-                let allowed = kind.attributes.entries().iter().map(|(known, _)| known.clone()).collect();
-                return Err(QueryError::UnknownName { what: "attribute", got: name.clone(), allowed });
-            };
-            let got = type_of(value);
-            if got != expected {
-                return Err(QueryError::WrongType { attribute: name.clone(), expected, got });
-            }
-        }
-        let mut vectors = std::collections::HashMap::new();
-        for (name, vector) in &described.vectors {
-            let fitting = |space: &&crate::graph::SpaceSpec| space.kind == matcher.from;
-            let id = schema.space(name).filter(|id| fitting(&&schema.spaces()[id.index()]));
-            let Some(id) = id else {
-                let allowed =
-                    schema.spaces().iter().filter(fitting).map(|space| space.name.clone()).collect();
-                return Err(QueryError::UnknownName { what: "space", got: name.clone(), allowed });
-            };
-            self.spaces[id.index()].prepare(vector)?;
-            vectors.insert(id, vector.clone());
-        }
-        let (cells, words) = cells_of(&self.graph, matcher.from, &described.attributes);
-        let mut source = Source {
-            kind: matcher.from,
-            node: None,
-            key: Key::from(""),
-            name: described.name.as_str().into(),
-            cells,
-            words,
-            links: std::collections::HashMap::new(),
-            vectors,
-        };
-        for link in &described.links {
-            self.add_link(link, matcher, viewer, &mut source)?;
-        }
-        for steps in source.links.values_mut() {
-            steps.sort_by_key(|step| step.target);
-            steps.dedup_by_key(|step| step.target);
-        }
-        Ok(source)
-    }
-
-    fn add_link(
-        &self,
-        link: &super::query::Link,
-        matcher: &Matcher,
-        viewer: &Viewer,
-        source: &mut Source,
-    ) -> Result<(), QueryError> {
-        let schema = self.schema();
-        let starts =
-            |relation: &crate::graph::Relation| if link.reversed { relation.to } else { relation.from };
-        let ends =
-            |relation: &crate::graph::Relation| if link.reversed { relation.from } else { relation.to };
-        let id = schema
-            .relation(&link.relation)
-            .filter(|id| starts(&schema.relations()[id.index()]) == matcher.from);
-        let Some(id) = id else {
-            let fitting = schema.relations().iter().filter(|relation| starts(relation) == matcher.from);
-            let allowed = fitting.map(|relation| relation.name.clone()).collect();
-            return Err(QueryError::UnknownName { what: "relation", got: link.relation.clone(), allowed });
-        };
-        let declared = &schema.relations()[id.index()];
-        if !link.weight.is_finite() || link.weight < 0.0 {
-            let (field, got) = ("links.weight".to_string(), f64::from(link.weight));
-            return Err(QueryError::OutOfRange { field, got, expected: "a finite number from 0" });
-        }
-        let seconds = link.at.map_or(0, |at| at.micros().div_euclid(1_000_000));
-        let time = u32::try_from(seconds).map_err(|_| QueryError::OutOfRange {
-            field: "links.at".to_string(),
-            got: f64::NAN,
-            expected: "a time from 1970 to 2106",
-        })?;
-        let kind = ends(declared);
-        let nodes = self.graph.nodes(kind);
-        let sight = Sight::new(viewer, self.graph.audiences());
-        let found = nodes.find(&link.key).filter(|node| sight.sees(nodes.audience(*node)));
-        let target = found.ok_or_else(|| QueryError::UnknownNode {
-            kind: schema.kinds()[kind.index()].name.clone(),
-            key: link.key.clone(),
-        })?;
-        let weight = if declared.weighted { link.weight } else { 1.0 };
-        source.links.entry((id, link.reversed)).or_default().push(Step { target, weight, time });
-        Ok(())
-    }
-
     pub(super) fn header(&self, query: &Query, matcher: &Matcher, context: &Context<'_>) -> Header {
         Header {
             platform: self.schema().name().to_string(),
@@ -350,7 +254,7 @@ impl Engine {
     }
 }
 
-fn at_most(what: &'static str, got: usize, max: usize) -> Result<(), QueryError> {
+pub(super) fn at_most(what: &'static str, got: usize, max: usize) -> Result<(), QueryError> {
     if got > max { Err(QueryError::TooMany { what, got, max }) } else { Ok(()) }
 }
 
@@ -444,120 +348,4 @@ pub(super) fn every_node(engine: &Engine, matcher: &Matcher, allowed: &Allowed<'
         candidates.truncate(cap);
     }
     Expansion { candidates, is_cut, is_approximate: false }
-}
-
-/// What a query came to, before anything is cut to its limit and explained.
-pub(super) struct Run<'a> {
-    pub(super) explain: Explain<'a>,
-    pub(super) allowed: &'a Allowed<'a>,
-    pub(super) way_back: Option<&'a WayBack<'a>>,
-    pub(super) ranking: Ranking,
-}
-
-impl Run<'_> {
-    /// The nodes to show with their scores, in order, and what variety cost.
-    pub(super) fn choose(&self, limit: usize) -> (Vec<(NodeId, f64)>, Option<DiversityCost>) {
-        let ranked = self.ranking.order.iter().map(|(_, node, score)| (*node, *score));
-        match &self.explain.matcher.diversity {
-            Some(diversity) => {
-                let head: Vec<(NodeId, f64)> = ranked.collect();
-                let (chosen, cost) = diversify(&self.explain.context, diversity, &head, limit);
-                (chosen, Some(cost))
-            }
-            None => (ranked.take(limit).collect(), None),
-        }
-    }
-
-    /// Candidates with their ranks as matches, with their reasons.
-    pub(super) fn found(&self, ranked: &[(usize, NodeId)], scratch: &mut Scratch) -> Vec<Match> {
-        let nodes: Vec<NodeId> = ranked.iter().map(|(_, node)| *node).collect();
-        let position = |node| self.ranking.candidates.binary_search(node).unwrap_or(usize::MAX);
-        let positions: Vec<usize> = nodes.iter().map(position).collect();
-        let value = |signal, place: usize| self.ranking.features.value(signal, positions[place]);
-        let contributions = self.explain.contributions(&nodes, &value);
-        let complete = |((rank, node), contributions): (&(usize, NodeId), _)| {
-            let mut found = self.explain.one(Some(*rank), *node, contributions);
-            if let Some(way_back) = self.way_back {
-                found = way_back.complete(found, *node, scratch);
-            }
-            found.probability = self.explain.probability(found.score);
-            found
-        };
-        ranked.iter().zip(contributions).map(complete).collect()
-    }
-}
-
-/// What explaining a match needs.
-pub(super) struct Explain<'a> {
-    pub(super) engine: &'a Engine,
-    pub(super) query: &'a Query,
-    pub(super) matcher: &'a Matcher,
-    pub(super) context: Context<'a>,
-    pub(super) readings: &'a [Box<dyn Reading + 'a>],
-    pub(super) weights: &'a [f64],
-}
-
-impl Explain<'_> {
-    /// What each signal adds for each node; `value` gives that of a signal for the node at a place.
-    pub(super) fn contributions(
-        &self,
-        nodes: &[NodeId],
-        value: &dyn Fn(usize, usize) -> Option<f64>,
-    ) -> Vec<Vec<Contribution>> {
-        let signal_count = self.readings.len();
-        let mut contributions: Vec<_> = nodes.iter().map(|_| Vec::with_capacity(signal_count)).collect();
-        let signals = self.matcher.signals.iter().zip(self.readings).zip(self.weights);
-        for (position, ((signal, reading), weight)) in signals.enumerate() {
-            let values: Vec<Option<f64>> = (0..nodes.len()).map(|place| value(position, place)).collect();
-            let known = nodes.iter().zip(&values).filter(|(_, value)| value.is_some());
-            let known: Vec<NodeId> = known.map(|(node, _)| *node).collect();
-            let mut lists = reading.evidence_of_each(&known, self.query.evidence_max).into_iter();
-            for (contributions, known) in contributions.iter_mut().zip(values) {
-                let list = known.and_then(|_| lists.next()).unwrap_or_default();
-                contributions.push(Contribution {
-                    signal: signal.name.as_str().into(),
-                    label: signal.label.as_str().into(),
-                    value: known.unwrap_or(0.0),
-                    weight: *weight,
-                    contribution: known.unwrap_or(0.0) * weight,
-                    direction: None,
-                    absent: known.is_none(),
-                    evidence: list.items,
-                    evidence_left_out: list.left_out,
-                });
-            }
-        }
-        contributions
-    }
-
-    /// How likely a score means success; unknown where the query brings weights or another side, since the curve was
-    /// fitted to what the matcher says by itself.
-    pub(super) fn probability(&self, score: f64) -> Option<f64> {
-        let is_bent = !self.query.weights.is_empty() || self.query.two_sided.is_some();
-        let curve = self.matcher.probability.as_ref().filter(|_| !is_bent);
-        curve.map(|curve| curve.at(score))
-    }
-
-    fn one(&self, rank: Option<usize>, node: NodeId, contributions: Vec<Contribution>) -> Match {
-        let target = self.context.target(node);
-        let score = contributions.iter().map(|part| part.contribution).sum();
-        Match {
-            rank,
-            score,
-            probability: None,
-            sentence: sentence(&target.name, &self.matcher.signals, &contributions),
-            reciprocal: None,
-            attributes: self.query.with_attributes.then(|| self.attributes(node)),
-            id: target.id,
-            kind: target.kind,
-            name: target.name,
-            contributions,
-        }
-    }
-
-    fn attributes(&self, node: NodeId) -> BTreeMap<String, crate::graph::Value> {
-        let shown = self.engine.schema().kinds()[self.matcher.to.index()].shown_to(&self.query.viewer);
-        let value = |(name, _): &(String, _)| Some((name.clone(), self.context.target_value(node, name)?));
-        shown.filter_map(value).collect()
-    }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::recommend::Run;
+use super::explain::Run;
 use crate::exact::{VALUE_UNITS, WEIGHT_UNITS, score_units};
 
 /// What one signal alone would have to add for a candidate to be shown.

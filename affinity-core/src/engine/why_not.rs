@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::error::QueryError;
+use super::explain::Run;
 use super::observer::Unobserved;
 use super::query::Query;
-use super::recommend::{Run, checked_limit, every_node};
+use super::recommend::{checked_limit, every_node};
 use super::shortfall::{SignalShortfall, shortfalls};
 use super::version::Engine;
 use crate::graph::{Condition, Key, NodeId, Value};

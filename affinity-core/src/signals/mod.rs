@@ -24,6 +24,7 @@ mod terrain;
 mod settled;
 mod walk;
 mod walk_steps;
+mod filter_toml;
 mod filter;
 mod near;
 mod terms;
@@ -51,8 +52,8 @@ pub use self::walk::{WALK_ROUNDS_MAX, WalkParams, walk_edges_max};
 
 pub(crate) use self::close::CloseToml;
 pub(crate) use self::complement::ComplementToml;
-pub(crate) use self::filter::FilterToml;
 pub(crate) use self::filter_model::{BoundFilters, FilterModel, FilterModels};
+pub(crate) use self::filter_toml::FilterToml;
 pub(crate) use self::fresh::FreshToml;
 pub(crate) use self::latent::LatentToml;
 pub(crate) use self::models::ModelRequest;

@@ -32,15 +32,15 @@ impl<'a> Lists<'a> {
         self.left.push(first..self.runs.len());
     }
 
-    /// Calls `take` with what each list has below `end` and has not been taken yet, beside the number of the list.
+    /// Calls `take` with what each list has below `end` and has not been taken yet.
     // hot
     #[inline]
-    pub(crate) fn take_below(&mut self, end: usize, mut take: impl FnMut(usize, Run<'a>)) {
-        for (list, left) in self.left.iter_mut().enumerate() {
+    pub(crate) fn take_below(&mut self, end: usize, mut take: impl FnMut(Run<'a>)) {
+        for left in &mut self.left {
             while let Some(run) = self.runs[left.start..left.end].first_mut() {
                 let (below, above) = run.split_below(end);
                 if !below.targets().is_empty() {
-                    take(list, below);
+                    take(below);
                 }
                 if !above.targets().is_empty() {
                     *run = above;
@@ -81,7 +81,7 @@ impl Tally {
         let mut end = 0;
         for ((counts, maxima), touched) in stretches.iter_mut().zip(maxima).zip(&mut self.touched) {
             end += STRETCH_NODES;
-            lists.take_below(end, |_, run| {
+            lists.take_below(end, |run| {
                 if !*touched {
                     counts.fill(0);
                     *touched = true;

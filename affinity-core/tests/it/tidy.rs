@@ -9,6 +9,7 @@ const CRATES: [&str; 4] = ["affinity-core", "affinity-embedding", "affinity-serv
 /// Files of `signals/` and `ranking/` that hold no formula, so no `Source:` line is due.
 const WITHOUT_FORMULA: &[&str] = &[
     "signals/signal.rs",
+    "signals/filter_toml.rs",
     "signals/context.rs",
     "signals/source.rs",
     "signals/evidence.rs",
