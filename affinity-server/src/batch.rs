@@ -8,12 +8,10 @@ use affinity_core::{Answer, Engine, Key, Query, QueryError, Scratch, Unobserved}
 use rayon::prelude::*;
 
 use crate::config::Config;
-use crate::database::Database;
-use crate::hosting::parts_to_read;
+use crate::hosting::engine_once;
 use crate::matchers::{MatcherName, find_platform};
 use crate::matching::{node_viewer, this_second};
 use crate::observability::Progress;
-use crate::projection::LiveEngine;
 
 /// Sources whose answers are held at once.
 const CHUNK: usize = 512;
@@ -37,15 +35,7 @@ pub struct RecommendOptions {
 /// When a name is unknown, the database fails or the file cannot be written.
 pub async fn recommend_all(config: &Config, options: RecommendOptions) -> anyhow::Result<()> {
     let platform = find_platform(config, &options.matcher)?;
-    let database = Database::start(&config.database).await?;
-    let engine = async {
-        database.migrate().await?;
-        let parts = parts_to_read(config, &platform, database.pool()).await?;
-        anyhow::Ok(LiveEngine::read_once(parts).await?)
-    };
-    let engine = engine.await;
-    database.stop().await?;
-    let engine = engine?;
+    let engine = engine_once(config, &platform).await?;
     tokio::task::spawn_blocking(move || write_all(&engine, &options)).await?
 }
 

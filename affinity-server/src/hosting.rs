@@ -4,9 +4,11 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use affinity_core::Engine;
 use sqlx::PgPool;
 
 use crate::config::{Config, EmbeddingsConfig};
+use crate::database::Database;
 #[cfg(feature = "local-embeddings")]
 use crate::embedding::LocalEmbedder;
 use crate::embedding::{BuiltinEmbedder, Embedder, EmbeddingError, HttpEmbedder, HttpEmbedderParams};
@@ -192,6 +194,22 @@ pub async fn parts_to_read(
     let configured = Arc::new(embedder(&config.embeddings)?);
     let serving = serving_embedder(platform, pool, &configured).await?.unwrap_or(configured);
     live_parts(platform, pool, &serving, &config.data_dir).await
+}
+
+/// The engine of a platform as the database has it now, for a command that needs nothing of the database besides.
+///
+/// # Errors
+/// As [`parts_to_read`], or when the database cannot be started, migrated or stopped.
+pub async fn engine_once(config: &Config, platform: &Platform) -> anyhow::Result<Arc<Engine>> {
+    let database = Database::start(&config.database).await?;
+    let engine = async {
+        database.migrate().await?;
+        let parts = parts_to_read(config, platform, database.pool()).await?;
+        anyhow::Ok(LiveEngine::read_once(parts).await?)
+    };
+    let engine = engine.await;
+    database.stop().await?;
+    engine
 }
 
 /// What goes with the vectors that answers come from: `configured` where it made them, else what stands in for the

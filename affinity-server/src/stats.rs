@@ -3,11 +3,8 @@
 use affinity_core::{RecallRow, SizeRow};
 
 use crate::config::Config;
-use crate::database::Database;
-use crate::hosting::parts_to_read;
-use crate::matchers::MatchersError;
-use crate::platform::Platform;
-use crate::projection::LiveEngine;
+use crate::hosting::engine_once;
+use crate::matchers::platform_named;
 
 /// Of which platform, and how to print it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,20 +27,8 @@ const RECALL_LIMIT: usize = 10;
 /// # Errors
 /// When the platform is unknown or the database fails.
 pub async fn stats(config: &Config, options: &StatsOptions) -> anyhow::Result<()> {
-    let platforms = Platform::of_data_dir(&config.data_dir)?;
-    let known = platforms.iter().map(|platform| platform.name().to_string()).collect();
-    let platform = platforms.into_iter().find(|platform| platform.name() == options.platform);
-    let unknown = || MatchersError::UnknownPlatform { got: options.platform.clone(), allowed: known };
-    let platform = platform.ok_or_else(unknown)?;
-    let database = Database::start(&config.database).await?;
-    let engine = async {
-        database.migrate().await?;
-        let parts = parts_to_read(config, &platform, database.pool()).await?;
-        anyhow::Ok(LiveEngine::read_once(parts).await?)
-    };
-    let engine = engine.await;
-    database.stop().await?;
-    let engine = engine?;
+    let platform = platform_named(config, &options.platform)?;
+    let engine = engine_once(config, &platform).await?;
     let (json, text) = if options.recall {
         let rows = engine.recalls(RECALL_QUERIES, RECALL_LIMIT);
         (serde_json::to_string_pretty(&rows)?, recall_table(&rows))

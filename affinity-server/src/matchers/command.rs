@@ -22,18 +22,26 @@ impl FromStr for MatcherName {
     }
 }
 
+/// The platform of `config`'s folders with this name.
+///
+/// # Errors
+/// [`MatchersError`] naming what there is instead.
+pub fn platform_named(config: &Config, name: &str) -> Result<Platform, MatchersError> {
+    let platforms =
+        Platform::of_data_dir(&config.data_dir).map_err(|source| MatchersError::Platform { source })?;
+    let known = platforms.iter().map(|platform| platform.name().to_string()).collect();
+    platforms
+        .into_iter()
+        .find(|platform| platform.name() == name)
+        .ok_or_else(|| MatchersError::UnknownPlatform { got: name.to_string(), allowed: known })
+}
+
 /// The platform of `config`'s folders that `name` is of, once it is known to have such a matcher.
 ///
 /// # Errors
 /// [`MatchersError`] naming what there is instead.
 pub fn find_platform(config: &Config, name: &MatcherName) -> Result<Platform, MatchersError> {
-    let platforms =
-        Platform::of_data_dir(&config.data_dir).map_err(|source| MatchersError::Platform { source })?;
-    let known = platforms.iter().map(|platform| platform.name().to_string()).collect();
-    let platform = platforms
-        .into_iter()
-        .find(|platform| platform.name() == name.platform)
-        .ok_or_else(|| MatchersError::UnknownPlatform { got: name.platform.clone(), allowed: known })?;
+    let platform = platform_named(config, &name.platform)?;
     // Texts alone: the dimension plays no part in what matchers are called.
     let declared = Declared::new(&platform, 1, platform.matchers())?;
     let allowed: Vec<String> = declared.matchers.iter().map(|matcher| matcher.name().to_string()).collect();
